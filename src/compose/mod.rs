@@ -1,0 +1,1 @@
+//! The phases of the Compose Specification, one module a phase, named as the Specification names them.

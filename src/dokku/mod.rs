@@ -1,0 +1,1 @@
+//! Dokku, as typed commands and reports; the only room that starts `dokku`. No policy.

@@ -1,0 +1,1 @@
+//! The dependency graph of a project: levels, cycles with their path, DOT.

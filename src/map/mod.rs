@@ -1,0 +1,1 @@
+//! The project to desired resources: what each service becomes and why. Talks to no server.

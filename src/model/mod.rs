@@ -1,0 +1,1 @@
+//! The typed project: what a loaded compose file means. Knows no YAML.

@@ -1,0 +1,1 @@
+//! One read of the server into a snapshot. Never writes.

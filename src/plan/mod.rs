@@ -1,0 +1,1 @@
+//! Desired, observed and last applied to a graph of operations. Pure functions.

@@ -1,0 +1,76 @@
+//! Values that must not be seen: environment values, passwords, the content of secrets.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// A value that prints and serialises as a digest, never in clear.
+///
+/// A value read back from a journal or version file is *sealed*: it has only its digest
+/// until [`Secret::unseal`] gives the text back from the file kept beside the journal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Secret {
+    text: Option<String>,
+    digest: String,
+}
+
+/// The server's digest key; without it a digest of a short password could be guessed.
+#[derive(Clone)]
+pub struct DigestKey(pub [u8; 32]);
+
+impl DigestKey {
+    /// The keyed digest of `text`, 32 hexadecimal digits.
+    pub fn digest(&self, text: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(text.as_bytes());
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>, key: &DigestKey) -> Self {
+        let text = text.into();
+        let digest = key.digest(&text);
+        Self { text: Some(text), digest }
+    }
+
+    /// The clear text; `None` while sealed.
+    pub fn expose(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// The keyed digest, equal for equal texts under one key.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Gives a sealed value its text back.
+    pub fn unseal(&mut self, text: String) {
+        self.text = Some(text);
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.digest)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("secret:{}", self.digest))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.strip_prefix("secret:") {
+            Some(digest) => Ok(Self { text: None, digest: digest.to_owned() }),
+            None => Err(serde::de::Error::custom("expected secret:<digest>")),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What is remembered: versions, mappings, checksum, lock, events. Knows no Dokku.

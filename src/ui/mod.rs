@@ -1,0 +1,1 @@
+//! The one printer: human, JSON, quiet; progress; masking.
