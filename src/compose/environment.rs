@@ -33,9 +33,11 @@ pub(super) fn env_files(loader: &mut Loader<'_>, files: &[PathBuf], variables: &
             }
         };
         let mark = loader.mark();
-        let lookup = |name: &str, read: &Variables| variables.get(name).or_else(|| read.get(name)).cloned();
-        dotenv::read(&text, id, &mut read, &lookup, &mut loader.diagnostics);
+        let lookup = |name: &str| variables.get(name).or_else(|| read.get(name)).cloned();
+        let (more, findings) = dotenv::parse(&text, id, &lookup);
+        loader.diagnostics.items.extend(findings);
         loader.sound_since(mark)?;
+        read.extend(more);
     }
     Ok(read)
 }
@@ -89,8 +91,9 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
     let own = environment.clone();
     for (index, file) in service.env_file.iter().enumerate() {
         let span = at(&format!("env_file[{index}].path"));
-        let lookup = |name: &str, _: &Variables| variables.get(name).or_else(|| own.get(name)).cloned();
-        env_file(loader, file, span, &mut environment, &lookup);
+        let lookup = |name: &str| variables.get(name).or_else(|| own.get(name)).or_else(|| environment.get(name)).cloned();
+        let read = env_file(loader, file, span, &lookup);
+        environment.extend(read);
     }
     let mut resolved: IndexMap<String, Option<String>> = environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
     for (name, value) in std::mem::take(&mut service.environment) {
@@ -102,38 +105,35 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
     for (index, path) in service.label_file.iter().enumerate() {
         let span = at(&format!("label_file[{index}]"));
         let Some((id, text)) = open(loader, "label file", Path::new(path), span) else { continue };
-        let mut read = Variables::new();
-        let lookup = |name: &str, read: &Variables| labels.get(name).or_else(|| read.get(name)).cloned();
-        dotenv::read(&text, id, &mut read, &lookup, &mut loader.diagnostics);
+        let (read, findings) = dotenv::parse(&text, id, &|name| labels.get(name).cloned());
+        loader.diagnostics.items.extend(findings);
         labels.extend(read);
     }
     labels.extend(std::mem::take(&mut service.labels));
     service.labels = labels;
 }
 
-fn env_file(
-    loader: &mut Loader<'_>,
-    file: &EnvFile,
-    span: Option<Span>,
-    environment: &mut Variables,
-    lookup: &dyn Fn(&str, &Variables) -> Option<String>,
-) {
+/// The variables of one env file; none where it cannot be read, which is reported.
+fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<Span>, lookup: &dyn Fn(&str) -> Option<String>) -> Variables {
     let path = PathBuf::from(file.path.clone().unwrap_or_default());
     if !file.required && loader.files.kind(&path).is_none() {
-        return;
+        return Variables::new();
     }
-    let Some((id, text)) = open(loader, "env file", &path, span) else { return };
-    match file.format.as_deref() {
-        None | Some("") => dotenv::read(&text, id, environment, lookup, &mut loader.diagnostics),
-        Some("raw") => dotenv::read_raw(&text, environment),
+    let Some((id, text)) = open(loader, "env file", &path, span) else { return Variables::new() };
+    let (read, findings) = match file.format.as_deref() {
+        None | Some("") => dotenv::parse(&text, id, lookup),
+        Some("raw") => dotenv::parse_raw(&text, id, lookup),
         Some(format) => {
-            let error = Diagnostic::error("invalid-value", format!("unknown env file format `{format}`")).hint("the only format is `raw`");
-            loader.diagnostics.push(match span {
+            let error = Diagnostic::error("invalid-value", format!("unknown env file format `{format}`"))
+                .hint("the only format is `raw`");
+            (Variables::new(), vec![match span {
                 Some(span) => error.at(span),
                 None => error,
-            });
+            }])
         }
-    }
+    };
+    loader.diagnostics.items.extend(findings);
+    read
 }
 
 fn open(loader: &mut Loader<'_>, what: &str, path: &Path, span: Option<Span>) -> Option<(crate::diag::FileId, String)> {

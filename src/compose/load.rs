@@ -173,7 +173,7 @@ impl Loader<'_> {
             _ if self.files.kind(path) == Some(FileKind::Dir) => return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory")),
             _ => self.files.read(path)?,
         };
-        let text = yaml::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+        let text = yaml::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message))?;
         let id = self.sources.add(self.display(path), text.clone());
         self.ids.insert(path.to_owned(), id);
         if path != Path::new("-") {
@@ -216,6 +216,7 @@ impl Loader<'_> {
         self.sound_since(mark)?;
         paths::resolve(&mut tree, scope.dir, scope.variables, &mut self.diagnostics);
         self.sound_since(mark)?;
+        environment::resolve_tree(&mut tree, scope.variables);
         Ok(tree)
     }
 
@@ -248,7 +249,9 @@ impl Loader<'_> {
         }
         let resets = Resets::take(&mut document);
         if self.request.interpolate {
-            interpolate::interpolate(&mut document, scope.variables, &mut self.diagnostics);
+            interpolate::Interpolator::new(&|name| scope.variables.get(name).cloned())
+                .with_sources(&self.sources)
+                .run(&mut document, &mut self.diagnostics);
             cast::cast(&mut document, &mut self.diagnostics);
             self.sound_since(mark)?;
         }

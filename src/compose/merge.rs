@@ -182,10 +182,10 @@ fn sequence(node: Node) -> Vec<Node> {
                 }],
             })
             .collect(),
-        Kind::Scalar(scalar) => match Node { kind: Kind::Scalar(scalar), span, tag: None } {
-            node if text(&node).is_some() => vec![node],
-            _ => Vec::new(),
-        },
+        Kind::Scalar(scalar) => {
+            let node = Node { kind: Kind::Scalar(scalar), span, tag: None };
+            if text(&node).is_some() { vec![node] } else { Vec::new() }
+        }
     }
 }
 

@@ -33,6 +33,14 @@ mod tree;
 mod unicity;
 mod validation;
 
+pub mod dotenv;
+pub mod duration;
+pub mod interpolate;
+pub mod shellwords;
+pub mod template;
+pub mod units;
+pub mod variables;
+
 use std::path::PathBuf;
 
 use indexmap::IndexMap;

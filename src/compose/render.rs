@@ -18,7 +18,7 @@ pub enum Format {
 /// named things in order of name, `$` doubled so that the text can be loaded again.
 pub fn config_json(project: &Project) -> Value {
     let mut value = plain(project);
-    sort_keys(&mut value, &mut |_| true, 0);
+    sort_keys(&mut value);
     value
 }
 
@@ -41,7 +41,7 @@ pub fn render_config(project: &Project, format: Format) -> Result<String, String
             let mut value = plain(project);
             tidy(&mut value);
             graft(&mut value, &project.tree);
-            crate::yaml::emit(&value).map_err(|error| error.to_string())
+            serde_json::to_string_pretty(&value).map_err(|error| error.to_string())
         }
     }
 }
@@ -56,13 +56,14 @@ fn escape(value: &mut Value) {
     }
 }
 
-/// Sorts the keys of sections and of the things in them that authors name.
-fn sort_keys(value: &mut Value, sort: &mut dyn FnMut(usize) -> bool, depth: usize) {
-    if let Value::Object(map) = value {
-        if sort(depth) {
-            map.sort_keys();
+/// Top-level keys, and the names in each section, in alphabetical order.
+fn sort_keys(value: &mut Value) {
+    let Value::Object(sections) = value else { return };
+    sections.sort_keys();
+    for section in ["services", "networks", "volumes", "secrets", "configs", "models"] {
+        if let Some(Value::Object(names)) = sections.get_mut(section) {
+            names.sort_keys();
         }
-        map.values_mut().for_each(|value| sort_keys(value, sort, depth + 1));
     }
 }
 

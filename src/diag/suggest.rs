@@ -20,3 +20,24 @@ pub fn closest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .min()
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_slips_and_nothing_else() {
+        let keys = ["image", "ports", "environment", "volumes", "user", "tty"];
+        let near = |wrong| closest(wrong, keys);
+        assert_eq!(near("imgae"), Some("image"));
+        assert_eq!(near("port"), Some("ports"));
+        assert_eq!(near("enviroment"), Some("environment"));
+        assert_eq!(near("Volumes"), Some("volumes"));
+        assert_eq!(near("usr"), Some("user"));
+        assert_eq!(near("command"), None);
+        assert_eq!(near("x"), None);
+        assert_eq!(near(""), None);
+        assert_eq!(closest("x", ["y"]), None);
+        assert_eq!(closest("web1", ["web3", "web2"]), Some("web2"));
+    }
+}

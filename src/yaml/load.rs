@@ -441,11 +441,14 @@ impl<'t> Loader<'t> {
     }
 
     fn offset(&self, marker: &Marker) -> usize {
-        let at = marker
+        let mut at = marker
             .byte_offset()
             .unwrap_or(self.text.len())
             .min(self.text.len());
-        self.text.floor_char_boundary(at)
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
     }
 }
 

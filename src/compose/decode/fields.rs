@@ -368,7 +368,7 @@ impl<'a, 'o> Fields<'a, 'o> {
 }
 
 /// A node as JSON.
-pub(super) fn json(node: &Node) -> serde_json::Value {
+pub(in crate::compose) fn json(node: &Node) -> serde_json::Value {
     match &node.kind {
         Kind::Map(map) => map.entries.iter().map(|(key, entry)| (key.clone(), json(&entry.value))).collect(),
         Kind::Seq(items) => items.iter().map(json).collect(),

@@ -14,6 +14,7 @@ use crate::model::{Extends, Project};
 use crate::yaml::Node;
 
 use self::fields::Fields;
+pub(super) use self::fields::json;
 
 /// The project that `tree` describes; it takes the tree with it.
 pub(super) fn project(tree: Node, out: &mut Diagnostics) -> Project {

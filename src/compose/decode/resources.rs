@@ -3,6 +3,7 @@
 use crate::model::{Config, Ipam, IpamPool, Model, Network, Secret, Volume};
 
 use super::fields::Fields;
+use crate::compose::environment::VALUE;
 
 /// A network.
 pub(super) fn network(fields: &mut Fields<'_, '_>) -> Network {
@@ -54,7 +55,7 @@ pub(super) fn secret(fields: &mut Fields<'_, '_>) -> Secret {
         name: fields.text("name"),
         file: fields.text("file"),
         environment: fields.text("environment"),
-        environment_value: None,
+        environment_value: fields.text(VALUE),
         external: fields.flag("external"),
         labels: fields.mapping("labels"),
         driver: fields.text("driver"),
@@ -71,7 +72,7 @@ pub(super) fn config(fields: &mut Fields<'_, '_>) -> Config {
         file: fields.text("file"),
         environment: fields.text("environment"),
         content: fields.text("content"),
-        environment_value: None,
+        environment_value: fields.text(VALUE),
         external: fields.flag("external"),
         labels: fields.mapping("labels"),
         driver: fields.text("driver"),

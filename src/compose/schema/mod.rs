@@ -379,5 +379,3 @@ fn listed(words: &[String]) -> String {
     }
 }
 
-#[cfg(test)]
-mod tests;
