@@ -95,7 +95,11 @@ fn difference(entry: &Entry) -> Option<String> {
         let reason = std::fs::read_to_string(&entry.out).unwrap_or_default();
         return Some(format!("accepted, the reference refuses: {}", reason.trim()));
     }
-    let ours = config_json(&project).to_string().replace(entry.case.to_str().unwrap(), "@CASE@");
+    let collection = entry.case.parent().unwrap();
+    let ours = config_json(&project)
+        .to_string()
+        .replace(entry.case.to_str().unwrap(), "@CASE@")
+        .replace(collection.to_str().unwrap(), "@CASE@/..");
     let mut ours: Value = serde_json::from_str(&ours).unwrap();
     // The reference's JSON leaves the top-level models out.
     ours.as_object_mut().unwrap().remove("models");

@@ -12,7 +12,7 @@ use super::reset::Resets;
 use super::tree::{child_map, describe, is_null, map_mut};
 use super::{
     Loaded, Request, aliases, canonical, cast, consistency, decode, defaults, environment, interpolate, merge, normalize, paths, profiles,
-    project_name, schema, select, unicity, validation,
+    project_name, prune, schema, select, unicity, validation,
 };
 use crate::diag::{Diagnostic, Diagnostics, FileId, Severity, Sources, Span};
 use crate::model::Project;
@@ -122,6 +122,7 @@ impl Loader<'_> {
             consistency::check(&project, &mut self.diagnostics);
             self.sound_since(mark)?;
         }
+        prune::unused(&mut project, &mut self.diagnostics);
         project.environment = variables;
         environment::resolve(self, &mut project);
         self.sound_since(mark)?;

@@ -24,6 +24,7 @@ mod path;
 mod paths;
 mod profiles;
 mod project_name;
+mod prune;
 mod render;
 mod reset;
 mod schema;
@@ -35,6 +36,7 @@ mod validation;
 
 pub mod dotenv;
 pub mod duration;
+pub mod image;
 pub mod interpolate;
 pub mod shellwords;
 pub mod template;

@@ -166,7 +166,7 @@ impl<'a, 'o> Fields<'a, 'o> {
         let node = self.value(key)?;
         let value = match node.as_scalar().map(|scalar| scalar.value()) {
             Some(Value::Int(number)) => i64::try_from(number).ok(),
-            Some(Value::Str(text)) => match units::bytes(text) {
+            Some(Value::Str(text)) => match units::parse_bytes(text) {
                 Ok(bytes) => Some(bytes),
                 Err(error) => {
                     let path = self.path.key(key);
@@ -192,7 +192,7 @@ impl<'a, 'o> Fields<'a, 'o> {
     pub(super) fn duration(&mut self, key: &str) -> Option<Duration> {
         let node = self.value(key)?;
         let text = printed(node).unwrap_or_default();
-        match duration::nanoseconds(&text) {
+        match duration::parse(&text) {
             Ok(nanoseconds) => Some(Duration(nanoseconds)),
             Err(error) => {
                 let path = self.path.key(key);
@@ -207,13 +207,30 @@ impl<'a, 'o> Fields<'a, 'o> {
         let node = self.value(key)?;
         let Some(line) = text(node) else { return Some(self.texts(key)) };
         match shellwords::split(line) {
-            Ok(words) => Some(words),
+            Ok(words) => {
+                if let Some(cut) = words.cut {
+                    self.cut_command(key, node, line, cut);
+                }
+                Some(words.words)
+            }
             Err(error) => {
                 let path = self.path.key(key);
                 self.error("invalid-command", node, format!("`{path}`: {error}"));
                 None
             }
         }
+    }
+
+    fn cut_command(&mut self, key: &str, node: &Node, line: &str, cut: shellwords::Cut) {
+        let path = self.path.key(key);
+        let rest = line.get(cut.offset..).unwrap_or_default().trim_end();
+        let message = format!("`{path}` ends before `{}`: no shell runs it, and what follows is dropped", cut.operator);
+        let dropped = rest.lines().next().unwrap_or_default();
+        self.out.push(
+            Diagnostic::warning("command-cut", message)
+                .label(node.span, format!("dropped: {dropped}"))
+                .hint("write it as a list: `[\"sh\", \"-c\", \"...\"]`"),
+        );
     }
 
     /// `KEY: VALUE` or `KEY=VALUE` entries; a key without a value has an empty one.
