@@ -142,7 +142,7 @@ fn apply(rule: Rule, base: Node, over: Node, path: &Path, out: &mut Diagnostics)
         Rule::KeyValue => {
             let mut entries = sequence(base);
             entries.extend(sequence(over));
-            Node { kind: Kind::Seq(unicity::by_key(entries, path, out)), span, tag: None }
+            Node { kind: Kind::Seq(unicity::by_key(entries)), span, tag: None }
         }
         Rule::Names { dependencies } => {
             let base = names(base, dependencies, path, out);
