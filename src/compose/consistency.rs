@@ -25,6 +25,15 @@ pub(super) fn check(project: &Project, out: &mut Diagnostics) {
     cycle::check(project, out);
 }
 
+/// Writes the number of containers where it may be written, too: the two do not differ.
+pub(super) fn agree(project: &mut Project) {
+    for service in project.services.values_mut() {
+        if let (Some(scale), Some(deploy)) = (service.scale, &mut service.deploy) {
+            deploy.replicas = Some(scale);
+        }
+    }
+}
+
 /// Places of one service.
 struct At<'a> {
     project: &'a Project,

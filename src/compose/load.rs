@@ -121,6 +121,7 @@ impl Loader<'_> {
         if request.check_consistency {
             consistency::check(&project, &mut self.diagnostics);
             self.sound_since(mark)?;
+            consistency::agree(&mut project);
         }
         prune::unused(&mut project, &mut self.diagnostics);
         project.environment = variables;

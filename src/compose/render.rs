@@ -46,12 +46,17 @@ pub fn render_config(project: &Project, format: Format) -> Result<String, String
     }
 }
 
-/// `$` in every value becomes `$$`.
+/// `$` becomes `$$` in every value and, as the reference does it, in every key.
 fn escape(value: &mut Value) {
     match value {
         Value::String(text) if text.contains('$') => *text = text.replace('$', "$$"),
         Value::Array(items) => items.iter_mut().for_each(escape),
-        Value::Object(map) => map.values_mut().for_each(escape),
+        Value::Object(map) => {
+            map.values_mut().for_each(escape);
+            if map.keys().any(|key| key.contains('$')) {
+                *map = std::mem::take(map).into_iter().map(|(key, value)| (key.replace('$', "$$"), value)).collect();
+            }
+        }
         _ => {}
     }
 }

@@ -345,16 +345,16 @@ fn blkio(fields: &mut Fields<'_, '_>) -> BlkioConfig {
 pub(super) fn ulimit(fields: &mut Fields<'_, '_>, node: &Node) -> Ulimit {
     match node.as_scalar().map(|scalar| scalar.value()) {
         Some(Value::Int(number)) => Ulimit { single: i64::try_from(number).unwrap_or(i64::MAX), ..Ulimit::default() },
-        Some(_) => {
-            let message = format!("`{}` must be a whole number", fields.path);
-            fields.out.push(Diagnostic::error("wrong-type", message).at(node.span));
-            Ulimit::default()
-        }
-        None => Ulimit {
+        None if node.as_map().is_some() => Ulimit {
             single: 0,
             soft: fields.integer("soft").unwrap_or_default(),
             hard: fields.integer("hard").unwrap_or_default(),
             extensions: fields.extensions(),
         },
+        _ => {
+            let message = format!("`{}` must be a whole number, or `soft` and `hard`", fields.path);
+            fields.out.push(Diagnostic::error("wrong-type", message).at(node.span));
+            Ulimit::default()
+        }
     }
 }
