@@ -1,1 +1,3 @@
 //! The project to desired resources: what each service becomes and why. Talks to no server.
+
+pub mod resources;
