@@ -141,7 +141,7 @@ pub struct AppSpec {
     pub config: IndexMap<String, Secret>,
     /// `docker-options`, each one stored option in Dokku's quoting.
     pub options: DockerOptions,
-    /// `<plugin>:set APP <key> <value>` by (plugin, key).
+    /// `<plugin>:set APP <key> <value>` by `plugin.key`.
     pub properties: BTreeMap<String, String>,
     /// Storage.
     pub mounts: Vec<AppMount>,
@@ -149,15 +149,17 @@ pub struct AppSpec {
     pub ports: Vec<String>,
     /// Domains beyond the one that Dokku gives the app.
     pub domains: Vec<String>,
-    /// Containers of the process type `web`.
-    pub scale: u32,
+    /// Containers of the process type `web`; `None`: the file does not say, one at first, later whatever `ps:scale` says.
+    pub scale: Option<u32>,
     /// Stop-first or start-first.
     pub order: UpdateOrder,
     /// `resource:limit`/`:reserve` by `limit.cpu`, `limit.memory`, `reserve.memory` ...
     pub resources: BTreeMap<String, String>,
     /// What the plugin's triggers must know.
     pub hooks: AppHooks,
-    /// Image facts that the mapping used (exposed ports, health check), for the next plan.
+    /// Whether the executor has to wait for the gate itself, because Dokku's checks are off.
+    pub await_gate: bool,
+    /// Id of the image named by the source, empty: not on the server yet.
     pub image_id: String,
 }
 
@@ -220,7 +222,11 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { healthy: false, limit: 60, settle: 2 }
+        Self {
+            healthy: false,
+            limit: 60,
+            settle: 2,
+        }
     }
 }
 

@@ -11,12 +11,13 @@ use crate::docker::{ContainerSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::map::resources::{AppHooks, AppMount, FileTree, Gate, Source};
 use crate::secret::Secret;
 
-/// One change of the server.
+/// One change of the server. Fields are named as the resources that they hold.
 ///
 /// Each is an "ensure": it succeeds where its end state already holds, so that an undo may be
 /// repeated after a crash, whatever had run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the variants say it; a field is its resource")]
 pub enum Action {
     /// Makes a network through the engine, labelled as the project's.
     NetworkCreate { spec: NetworkSpec },
@@ -41,15 +42,31 @@ pub enum Action {
     /// `apps:destroy --force`.
     AppDestroy { app: String },
     /// `config:import --no-restart` on standard input.
-    ConfigSet { app: String, values: IndexMap<String, Secret> },
+    ConfigSet {
+        app: String,
+        values: IndexMap<String, Secret>,
+    },
     /// `config:unset --no-restart`.
     ConfigUnset { app: String, keys: Vec<String> },
     /// `PLUGIN:set APP KEY VALUE`; an empty value unsets.
-    PropertySet { app: String, plugin: String, key: String, value: String },
+    PropertySet {
+        app: String,
+        plugin: String,
+        key: String,
+        value: String,
+    },
     /// `docker-options:add`.
-    OptionsAdd { app: String, phase: String, options: Vec<String> },
+    OptionsAdd {
+        app: String,
+        phase: String,
+        options: Vec<String>,
+    },
     /// `docker-options:remove`.
-    OptionsRemove { app: String, phase: String, options: Vec<String> },
+    OptionsRemove {
+        app: String,
+        phase: String,
+        options: Vec<String>,
+    },
     /// `storage:mount`.
     StorageMount { app: String, mount: AppMount },
     /// `storage:unmount`.
@@ -67,9 +84,17 @@ pub enum Action {
     /// `checks:enable`, `checks:skip` or `checks:disable`: `enabled`, `skipped`, `disabled`.
     ChecksSet { app: String, mode: String },
     /// `resource:limit` or `resource:reserve`; an empty value clears that one.
-    ResourceSet { app: String, kind: String, values: BTreeMap<String, String> },
+    ResourceSet {
+        app: String,
+        kind: String,
+        values: BTreeMap<String, String>,
+    },
     /// `ps:scale --skip-deploy`, without it where the app runs and only the scale changed.
-    Scale { app: String, quantity: u32, deploy: bool },
+    Scale {
+        app: String,
+        quantity: u32,
+        deploy: bool,
+    },
     /// `git:from-image` or `git:from-archive`: build, release, deploy.
     Deploy { app: String, source: Source },
     /// `ps:rebuild`: the same source, built again.
@@ -97,7 +122,11 @@ pub enum Action {
     /// Stops a raw container and gives it another name, so that a new one can take its place.
     ContainerStash { name: String, stash: String },
     /// Gives a stashed container its name back and starts it where it ran.
-    ContainerUnstash { name: String, stash: String, running: bool },
+    ContainerUnstash {
+        name: String,
+        stash: String,
+        running: bool,
+    },
     /// Creates a container, waits for its end; an exit code other than 0 fails.
     JobRun { spec: ContainerSpec, limit: u64 },
     /// Waits until a raw container or an app's containers pass the gate.
@@ -129,4 +158,6 @@ pub struct Release {
     pub keep: String,
     /// Whether it ran.
     pub running: bool,
+    /// Ids of the containers that ran it; the same ones running means that nothing is to be restarted.
+    pub containers: Vec<String>,
 }

@@ -1,10 +1,16 @@
 //! Desired, observed and last applied to a graph of operations. Pure functions.
 
 pub mod action;
+mod app;
+mod builder;
+pub mod raw;
+mod reconcile;
+mod settings;
 
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, AwaitTarget, Release};
+pub use reconcile::{Inputs, Last, reconcile};
 
 /// How much an operation disturbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
