@@ -64,6 +64,13 @@ pub struct Entry {
     pub value: Node,
 }
 
+impl Default for Node {
+    /// A null that stands nowhere.
+    fn default() -> Self {
+        Self { kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Empty }), span: Span::default(), tag: None }
+    }
+}
+
 impl Map {
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<&Node> {
