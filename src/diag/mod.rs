@@ -1,7 +1,12 @@
 //! Diagnostics: what is wrong, where, and what to do. Collects and describes; decides nothing.
 
+pub mod json;
+pub mod render;
 mod source;
+pub mod suggest;
 
+pub use json::to_json;
+pub use render::{Style, render};
 pub use source::{FileId, SourceFile, Sources, Span};
 
 use serde::Serialize;

@@ -22,6 +22,41 @@ pub struct SourceFile {
     pub name: String,
     /// Its text.
     pub text: String,
+    /// First byte of each line, so that a look-up does not read the text again.
+    line_starts: Vec<u32>,
+}
+
+impl SourceFile {
+    fn new(name: String, text: String) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let after = breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
+        let line_starts = std::iter::once(0).chain(after).collect();
+        Self {
+            name,
+            text,
+            line_starts,
+        }
+    }
+
+    /// Line and column (from 1, columns in characters) of a byte; none off the text and inside
+    /// a character.
+    pub fn line_column(&self, offset: u32) -> Option<(usize, usize)> {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = *self.line_starts.get(line.checked_sub(1)?)?;
+        let before = self.text.get(start as usize..offset as usize)?;
+        Some((line, before.chars().count() + 1))
+    }
+
+    /// The bytes of a line (from 1) without its line break.
+    pub fn line_range(&self, line: usize) -> Option<std::ops::Range<usize>> {
+        let start = *self.line_starts.get(line.checked_sub(1)?)? as usize;
+        let end = self
+            .line_starts
+            .get(line)
+            .map_or(self.text.len(), |next| *next as usize - 1);
+        let text = self.text.get(start..end)?;
+        Some(start..start + text.strip_suffix('\r').unwrap_or(text).len())
+    }
 }
 
 /// Every file that a run has read, in the order read.
@@ -34,10 +69,7 @@ impl Sources {
     /// Adds a file and gives its id.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile {
-            name: name.into(),
-            text: text.into(),
-        });
+        self.files.push(SourceFile::new(name.into(), text.into()));
         id
     }
 
@@ -48,15 +80,65 @@ impl Sources {
 
     /// Line and column (from 1, columns in characters) of a span's start.
     pub fn line_column(&self, span: Span) -> Option<(usize, usize)> {
-        let text = self.get(span.file)?.text.get(..span.start as usize)?;
-        let line_start = text.rfind('\n').map_or(0, |at| at + 1);
-        let line = text.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        Some((line, text[line_start..].chars().count() + 1))
+        self.get(span.file)?.line_column(span.start)
     }
 
     /// `file:line:column` of a span's start, the form that every message uses.
     pub fn position(&self, span: Span) -> Option<String> {
         let (line, column) = self.line_column(span)?;
         Some(format!("{}:{line}:{column}", self.get(span.file)?.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_lines_and_characters() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.yaml", "é: 1\r\nb: 2\n\nlast");
+        let at = |start: u32| {
+            sources.line_column(Span {
+                file,
+                start,
+                end: start,
+            })
+        };
+        assert_eq!(at(0), Some((1, 1)));
+        assert_eq!(at(1), None, "inside a character");
+        assert_eq!(at(2), Some((1, 2)));
+        assert_eq!(at(7), Some((2, 1)));
+        assert_eq!(at(12), Some((3, 1)));
+        assert_eq!(at(13), Some((4, 1)));
+        assert_eq!(at(17), Some((4, 5)), "the end of the text");
+        assert_eq!(at(18), None);
+        let source = sources.get(file).unwrap();
+        let line = |line| source.line_range(line).map(|range| &source.text[range]);
+        assert_eq!(line(1), Some("é: 1"));
+        assert_eq!((line(3), line(4)), (Some(""), Some("last")));
+        assert_eq!((line(0), line(5)), (None, None));
+        let place = Span {
+            file,
+            start: 7,
+            end: 8,
+        };
+        assert_eq!(sources.position(place).unwrap(), "a.yaml:2:1");
+    }
+
+    #[test]
+    fn many_look_ups_in_a_large_file_are_quick() {
+        let mut sources = Sources::default();
+        let file = sources.add("big.yaml", "key: value\n".repeat(100_000));
+        let start = std::time::Instant::now();
+        for line in 0..100_000u32 {
+            let place = Span {
+                file,
+                start: line * 11,
+                end: line * 11,
+            };
+            assert_eq!(sources.line_column(place), Some((line as usize + 1, 1)));
+        }
+        assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
     }
 }
