@@ -23,6 +23,8 @@ pub struct Desired {
     pub volumes: Vec<VolumeSpec>,
     /// Volumes that must exist and are never made or removed.
     pub external_volumes: Vec<String>,
+    /// Name on the server of each volume that the file declares; kept over imports.
+    pub volume_names: BTreeMap<String, String>,
     /// Services by compose name, in dependency order.
     pub services: IndexMap<String, DesiredService>,
     /// Positions for messages by path (`services.web.ports[0]`); not kept.
