@@ -106,7 +106,8 @@ impl Call {
         self
     }
 
-    /// Its answer holds secrets: it goes to the caller only, never to the log or into an error.
+    /// Its answer holds secrets: it goes to the caller only, never to the log or a sink; an error has
+    /// only the beginnings of Dokku's words.
     pub fn private(mut self) -> Self {
         self.private = true;
         self

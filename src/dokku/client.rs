@@ -204,7 +204,7 @@ impl Dokku {
         if let Some(cancel) = &self.cancel {
             child = child.cancel(cancel);
         }
-        if let Some(sink) = &mut clean_sink {
+        if let (Some(sink), false) = (&mut clean_sink, call.private) {
             child = child.lines(sink);
         }
         let ran = child.run();
@@ -237,13 +237,12 @@ impl Dokku {
             });
         }
         let output = ran.map_err(|error| not_run(error, &command))?;
-        // A private answer is not shown, but Dokku's own words about a failure are no answer.
-        let words = || {
-            masked(&messages(&both(&output)).join("\n"), &mask)
-                .lines()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
+        let said = messages(&both(&output));
+        let unknown = said.contains(&format!("App {} does not exist", call.app));
+        let words: Vec<String> = said
+            .iter()
+            .map(|word| masked(if call.private { harmless(word) } else { word }, &mask))
+            .collect();
         match (output.ended, output.exit) {
             (Ended::ByItself, Exit::Code(0)) => {
                 let (stdout, stderr) = (strip_ansi(&output.stdout), strip_ansi(&output.stderr));
@@ -255,18 +254,14 @@ impl Dokku {
                     left_out: output.stdout_left_out,
                 })
             }
-            (Ended::ByItself, Exit::Code(UNKNOWN_APP))
-                if words().iter().any(|word| word.ends_with("does not exist")) =>
-            {
-                Err(DokkuError::UnknownApp {
-                    app: call.app,
-                    command,
-                })
-            }
+            (Ended::ByItself, Exit::Code(UNKNOWN_APP)) if unknown => Err(DokkuError::UnknownApp {
+                app: call.app,
+                command,
+            }),
             (Ended::ByItself, Exit::Code(exit)) => Err(DokkuError::Failed {
                 command,
                 exit,
-                messages: words(),
+                messages: words,
                 output: shown,
             }),
             (Ended::ByItself, Exit::Signal(signal)) => Err(DokkuError::Signalled {
@@ -285,6 +280,15 @@ impl Dokku {
             }),
         }
     }
+}
+
+/// The beginning of what Dokku says about a private matter: its complaint about an unreadable file of
+/// variables quotes the file.
+fn harmless(word: &str) -> &str {
+    word.split(['"', '\'', '=', '`'])
+        .next()
+        .unwrap_or_default()
+        .trim_end()
 }
 
 fn both(output: &Output) -> String {

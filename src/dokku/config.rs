@@ -2,34 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use super::{Call, Dokku, DokkuResult, NotExpressible};
+use super::{Call, Dokku, DokkuResult, NotExpressible, envfile};
 
 /// The kernel's limit for one `NAME=value` of a process (`MAX_ARG_STRLEN`), its end included.
 const LONGEST: usize = 128 * 1024;
 
-/// `config:import --no-restart --format json APP -`: sets `vars`, of which there must be some, and
-/// leaves all others. Nothing is restarted.
+/// Whether Dokku can keep a variable of this name and value, and a process can be given it.
 ///
-/// Refused: names that are no shell variables, values with a NUL, and what no process could be given.
+/// Not kept are names that a shell does not take, values with a NUL or longer than the kernel's 128
+/// KiB, and what Dokku's file of variables does not give back: `007` and `+49` (whole numbers are
+/// written anew), a double quote or a backslash at the end. The last would leave the app with a file
+/// that Dokku cannot read. Such variables can go by the docker option `--env`.
+pub fn check(name: &str, value: &str) -> Result<(), NotExpressible> {
+    check_name(name)?;
+    let why = if value.contains('\0') {
+        "it has a NUL"
+    } else if name.len() + value.len() + 2 > LONGEST {
+        "it is longer than the 128 KiB that a process can be given"
+    } else if !envfile::survives(value) {
+        "Dokku's file of variables would not give this value back"
+    } else {
+        return Ok(());
+    };
+    Err(NotExpressible::new(format!("variable {name}"), why))
+}
+
+/// `config:import --no-restart --format json APP -`: sets `vars`, of which there must be some, and
+/// leaves all others. Nothing is restarted. What [`check`] does not pass is refused.
 pub fn import<'v>(
     app: &str,
     vars: impl IntoIterator<Item = (&'v str, &'v str)>,
 ) -> Result<Call, NotExpressible> {
     let vars: BTreeMap<&str, &str> = vars.into_iter().collect();
     for (name, value) in &vars {
-        check_name(name)?;
-        if value.contains('\0') {
-            return Err(NotExpressible::new(
-                format!("variable {name}"),
-                "it has a NUL",
-            ));
-        }
-        if name.len() + value.len() + 2 > LONGEST {
-            return Err(NotExpressible::new(
-                format!("variable {name}"),
-                "it is longer than the 128 KiB that a process can be given",
-            ));
-        }
+        check(name, value)?;
     }
     let note = format!("{} variables", vars.len());
     let values: Vec<&str> = vars.values().copied().collect();
@@ -41,7 +47,7 @@ pub fn import<'v>(
     )
     .about(app)
     .quiet();
-    Ok(call.mask(values).stdin(json, note))
+    Ok(call.private().mask(values).stdin(json, note))
 }
 
 /// `config:unset --no-restart APP NAME...`; a name that is not set is no error.
@@ -54,7 +60,7 @@ pub fn unset<'n>(
         check_name(name)?;
         args.push(name);
     }
-    Ok(Call::new("config:unset", args).about(app).quiet())
+    Ok(Call::new("config:unset", args).about(app).quiet().private())
 }
 
 /// A name that Dokku and a shell take: a letter or `_`, then letters, digits and `_`.
@@ -102,7 +108,9 @@ mod tests {
             assert!(import("shop", [(name, "x")]).is_err(), "{name:?}");
             assert!(unset("shop", [name]).is_err(), "{name:?}");
         }
-        assert!(import("shop", [("A", "a\0")]).is_err());
+        for value in ["a\0", "007", "C:\\", "say \"x\""] {
+            assert!(import("shop", [("A", value)]).is_err(), "{value:?}");
+        }
         assert!(import("shop", [("A", "x".repeat(LONGEST - 3).as_str())]).is_ok());
         assert!(import("shop", [("A", "x".repeat(LONGEST - 2).as_str())]).is_err());
         assert!(import("shop", [("_lower9", "")]).is_ok());

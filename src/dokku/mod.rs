@@ -11,6 +11,7 @@ pub mod checks;
 mod client;
 pub mod config;
 pub mod domains;
+mod envfile;
 mod error;
 pub mod git;
 pub mod network;
