@@ -1,1 +1,5 @@
 //! The phases of the Compose Specification, one module a phase, named as the Specification names them.
+
+pub mod interpolate;
+pub mod template;
+pub mod variables;

@@ -1,5 +1,7 @@
 //! Text to a tree with a span on every key and value. Knows nothing of Compose.
 
+#[cfg(test)]
+pub(crate) mod golden;
 mod load;
 mod merge_key;
 mod node;

@@ -56,7 +56,7 @@ pub fn resolve(text: &str) -> Value<'_> {
         _ => {}
     }
     match text.as_bytes()[0] {
-        b'.' => decimal_float(text).map_or(Value::Str(text), Value::Float),
+        b'.' => pointed_float(text).map_or(Value::Str(text), Value::Float),
         b'0'..=b'9' | b'+' | b'-' => number(text),
         _ => Value::Str(text),
     }
@@ -97,6 +97,20 @@ fn integer(text: &str) -> Option<i128> {
     let value = if negative { -magnitude } else { magnitude };
     let fits = i64::try_from(value).is_ok() || (!signed && value >= 0);
     fits.then_some(value)
+}
+
+/// A float that starts with its point; Go takes underscores there only between digits.
+fn pointed_float(text: &str) -> Option<f64> {
+    let is_digit = |at: Option<usize>| {
+        at.and_then(|at| text.as_bytes().get(at))
+            .is_some_and(u8::is_ascii_digit)
+    };
+    let between_digits = text
+        .match_indices('_')
+        .all(|(at, _)| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
+    between_digits
+        .then(|| decimal_float(&text.replace('_', "")))
+        .flatten()
 }
 
 /// A float of decimal digits with an optional point and exponent; none where it overflows.
@@ -160,4 +174,60 @@ pub fn float_text(value: f64) -> String {
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::golden;
+
+    /// What go-yaml and `fmt.Sprint` answer for the same text.
+    #[test]
+    fn types_and_texts_are_those_of_the_original() {
+        for case in golden::table("scalar") {
+            let text = case["in"].as_str().unwrap();
+            let value = resolve(text);
+            let kind = match value {
+                Value::Null => "<nil>",
+                Value::Bool(_) => "bool",
+                Value::Int(int) if i64::try_from(int).is_ok() => "int",
+                Value::Int(_) => "uint64",
+                Value::Float(_) => "float64",
+                Value::Timestamp(_) => "time.Time",
+                Value::Str(_) => "string",
+            };
+            let answer = (kind, value.to_text());
+            let expected = case["text"].as_str().map(str::to_owned);
+            assert_eq!(
+                answer,
+                (case["type"].as_str().unwrap(), expected),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_plain_scalars_have_types() {
+        let scalar = |style| Scalar {
+            text: "0444".to_owned(),
+            style,
+        };
+        assert_eq!(scalar(Style::Plain).value(), Value::Int(292));
+        assert_eq!(scalar(Style::Quoted).value(), Value::Str("0444"));
+        assert_eq!(scalar(Style::Block).value(), Value::Str("0444"));
+        assert!(
+            Scalar {
+                text: String::new(),
+                style: Style::Empty
+            }
+            .is_null()
+        );
+        assert!(
+            !Scalar {
+                text: String::new(),
+                style: Style::Quoted
+            }
+            .is_null()
+        );
+    }
 }
