@@ -46,7 +46,7 @@ impl Archive {
             if [".git", ".gitignore", ".gitattributes"].iter().any(|hidden| name == *hidden) {
                 continue;
             }
-            let needed = relative == Path::new(".dockerignore") || relative == Path::new(&self.dockerfile);
+            let needed = relative == Path::new(".dockerignore") || Path::new(&self.dockerfile).starts_with(relative);
             if self.inline.is_some() && relative == Path::new("Dockerfile") {
                 continue;
             }
@@ -82,6 +82,7 @@ mod tests {
         write("dist/app.js", "1");
         write("README.md", "1");
         write("docker/Dockerfile", "FROM x");
+        write("docker/notes", "1");
         let archive = Archive {
             context: dir.path().to_path_buf(),
             dockerfile: "docker/Dockerfile".into(),
@@ -95,6 +96,6 @@ mod tests {
             .map(|entry| entry.unwrap().path().unwrap().display().to_string())
             .collect();
         names.sort();
-        assert_eq!(names, [".dockerignore", "dist/app.js"]);
+        assert_eq!(names, [".dockerignore", "dist/app.js", "docker/Dockerfile"]);
     }
 }

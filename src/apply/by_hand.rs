@@ -112,3 +112,36 @@ fn options_line(verb: &str, app: &str, phase: &str, options: &[String]) -> Vec<S
     args.extend(shown.iter().map(String::as_str));
     dokku(&format!("docker-options:{verb}"), &args)
 }
+
+/// One line that says what an action does: its command, or a phrase where there is none.
+pub fn title(action: &Action) -> String {
+    match action {
+        Action::FilesDeliver { tree } => format!("deliver {}", tree.target.display()),
+        Action::FilesRestore { target } => format!("put back {}", target.display()),
+        Action::FilesRemove { target } => format!("remove {}", target.display()),
+        Action::HooksWrite { app, .. } => format!("tell the triggers of {app}"),
+        Action::HooksRemove { app } => format!("the triggers forget {app}"),
+        Action::ConfigSet { app, values } => {
+            let names: Vec<&str> = values.keys().map(String::as_str).collect();
+            format!("config:import {app} ({})", names.join(" "))
+        }
+        Action::Deploy { app, source } => match source {
+            crate::map::resources::Source::Image { image, .. } => format!("git:from-image {app} {image}"),
+            crate::map::resources::Source::Archive { context, .. } => format!("git:from-archive {app} ({})", context.display()),
+        },
+        Action::ReleaseKeep { app, .. } => format!("keep the release of {app}"),
+        Action::ReleaseRestore { app, .. } => format!("bring the release of {app} back"),
+        Action::ContainerRun { spec } => format!("run container {} of {}", spec.name, spec.image),
+        Action::JobRun { spec, .. } => format!("run job {} of {}", spec.name, spec.image),
+        Action::Await { target, gate } => {
+            let name = match target {
+                crate::plan::AwaitTarget::Container(name) | crate::plan::AwaitTarget::App(name) => name,
+            };
+            if gate.healthy { format!("wait until {name} is healthy") } else { format!("wait until {name} is up") }
+        }
+        other => {
+            let first = commands(other).into_iter().next().unwrap_or_default();
+            first.strip_prefix("dokku ").map_or(first.clone(), str::to_owned)
+        }
+    }
+}

@@ -1,6 +1,12 @@
 //! One read of the server into a snapshot. Never writes.
 
+mod fingerprint;
+mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use fingerprint::fingerprints;
+pub use read::{ObserveError, Wanted, apps, server, unchanged};
 
 use crate::docker::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use crate::map::resources::{AppMount, DockerOptions};
