@@ -1,1 +1,3 @@
 //! The one printer: human, JSON, quiet; progress; masking.
+
+pub mod mask;
