@@ -13,7 +13,9 @@ const BYTES: usize = 32;
 /// The key, `None` before anything was ever imported here.
 pub fn read_digest_key(site: &Site) -> Result<Option<DigestKey>, StoreError> {
     let path = site.data().join("digest.key");
-    let Some(bytes) = store::read(&path)? else { return Ok(None) };
+    let Some(bytes) = store::read(&path)? else {
+        return Ok(None);
+    };
     match <[u8; BYTES]>::try_from(bytes) {
         Ok(key) => Ok(Some(DigestKey(key))),
         Err(bytes) => {
@@ -66,12 +68,20 @@ mod tests {
         let site = Site::sandbox(world.path().to_owned());
         assert!(read_digest_key(&site).unwrap().is_none());
         let keys: Vec<[u8; 32]> = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| create_digest_key(&site).unwrap().0)).collect();
-            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+            let makers: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| create_digest_key(&site).unwrap().0))
+                .collect();
+            makers
+                .into_iter()
+                .map(|maker| maker.join().unwrap())
+                .collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0] && *key != [0; 32]));
         let file = site.data().join("digest.key");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(fs::read_dir(site.data()).unwrap().count(), 1);
     }
 
@@ -81,6 +91,12 @@ mod tests {
         let site = Site::sandbox(world.path().to_owned());
         store::create_dir(&site.data()).unwrap();
         store::write_bytes(&site.data().join("digest.key"), b"short").unwrap();
-        assert!(create_digest_key(&site).err().unwrap().to_string().contains("5 bytes"));
+        assert!(
+            create_digest_key(&site)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("5 bytes")
+        );
     }
 }

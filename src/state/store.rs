@@ -53,25 +53,36 @@ pub enum StoreError {
         known: u32,
     },
     /// A name that cannot be a folder.
-    #[error("`{0}` is not a project name: lower-case letters, digits and `-`, starting with a letter or digit")]
+    #[error(
+        "`{0}` is not a project name: lower-case letters, digits and `-`, starting with a letter or digit"
+    )]
     Name(String),
 }
 
 impl StoreError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         let path = path.to_owned();
-        move |source| StoreError::Io { doing, path, source }
+        move |source| StoreError::Io {
+            doing,
+            path,
+            source,
+        }
     }
 
     pub(crate) fn damaged(path: &Path, cause: impl Into<String>) -> StoreError {
-        StoreError::Damaged { path: path.to_owned(), cause: cause.into() }
+        StoreError::Damaged {
+            path: path.to_owned(),
+            cause: cause.into(),
+        }
     }
 }
 
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space there",
-        io::ErrorKind::PermissionDenied => "; the plugin's data belongs to the user that Dokku runs as",
+        io::ErrorKind::PermissionDenied => {
+            "; the plugin's data belongs to the user that Dokku runs as"
+        }
         io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only",
         _ => "",
     }
@@ -93,13 +104,19 @@ impl ProjectDir {
         if !project.starts_with(plain) || !project.chars().all(|c| plain(c) || c == '-') {
             return Err(StoreError::Name(project.to_owned()));
         }
-        Ok(Self { project: project.to_owned(), root: site.project(project) })
+        Ok(Self {
+            project: project.to_owned(),
+            root: site.project(project),
+        })
     }
 
     /// Projects that have a folder, by name.
     pub fn list(site: &Site) -> Result<Vec<Self>, StoreError> {
         let names = list_names(&site.data().join("projects"))?;
-        Ok(names.iter().filter_map(|name| Self::new(site, name).ok()).collect())
+        Ok(names
+            .iter()
+            .filter_map(|name| Self::new(site, name).ok())
+            .collect())
     }
 
     /// The project's name.
@@ -190,7 +207,12 @@ impl ProjectDir {
     /// Removes the folders of the oldest runs beyond `keep`, never one whose journal is open.
     pub fn retain_runs(&self, keep: usize) -> Result<(), StoreError> {
         let runs = self.run_ids()?;
-        for run in runs.iter().rev().skip(keep).filter(|run| !self.journal(run).exists()) {
+        for run in runs
+            .iter()
+            .rev()
+            .skip(keep)
+            .filter(|run| !self.journal(run).exists())
+        {
             remove_tree(&self.run(run))?;
         }
         Ok(())
@@ -210,7 +232,9 @@ impl ProjectDir {
 
     /// Forgets the project: the folder is gone at once, its content follows. Only for the holder of the lock.
     pub fn remove(&self) -> Result<(), StoreError> {
-        let Some(parent) = self.root.parent() else { return Ok(()) };
+        let Some(parent) = self.root.parent() else {
+            return Ok(());
+        };
         let gone = parent.join(format!("{TEMPORARY}{}-{}", self.project, random_hex(4)?));
         match fs::rename(&self.root, &gone) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -237,12 +261,18 @@ pub fn now() -> String {
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; N];
-    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(StoreError::io("read", source))?;
+    File::open(source)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(StoreError::io("read", source))?;
     Ok(bytes)
 }
 
 fn random_hex(bytes: usize) -> Result<String, StoreError> {
-    Ok(random_bytes::<8>()?.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect())
+    Ok(random_bytes::<8>()?
+        .iter()
+        .take(bytes)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// Makes a folder and those above it, private; an existing one is left as it is.
@@ -253,7 +283,9 @@ pub fn create_dir(path: &Path) -> Result<(), StoreError> {
     let parent = parent_of(path);
     create_dir(parent)?;
     match DirBuilder::new().mode(DIR_MODE).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
+            return Ok(());
+        }
         result => result.map_err(StoreError::io("create", path))?,
     }
     let folder = File::open(path).map_err(StoreError::io("open", path))?;
@@ -262,7 +294,10 @@ pub fn create_dir(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Replaces `path` by what `write` writes. After an error the old content is untouched.
-pub fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StoreError> {
+pub fn write_with(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), StoreError> {
     let parent = parent_of(path);
     let attempt = || {
         let mut temporary = tempfile::Builder::new()
@@ -290,8 +325,9 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError>
 
 /// `value` as it stands in a file.
 pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| StoreError::damaged(path, format!("cannot be written as JSON: {error}")))?;
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| {
+        StoreError::damaged(path, format!("cannot be written as JSON: {error}"))
+    })?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -307,14 +343,20 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
 
 /// The value in a JSON file, `None` where there is none.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
-    let Some(bytes) = read(path)? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError::damaged(path, error.to_string()))
+    let Some(bytes) = read(path)? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| StoreError::damaged(path, error.to_string()))
 }
 
 /// Removes a file; none there is success.
 pub fn remove_file(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -325,7 +367,9 @@ pub fn remove_tree(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(StoreError::io("remove", path)(error)),
         Ok(meta) if meta.is_dir() => match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io("remove", path)(error))
+            }
             _ => Ok(()),
         },
         Ok(_) => remove_file(path),
@@ -334,12 +378,17 @@ pub fn remove_tree(path: &Path) -> Result<(), StoreError> {
 
 /// Makes a rename, creation or removal in `path` last.
 pub fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", path))
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(StoreError::io("sync", path))
 }
 
 /// Names in a folder, sorted, without those that are being written; none where the folder is not there.
 pub(crate) fn list_names(path: &Path) -> Result<Vec<String>, StoreError> {
-    Ok(list_all(path)?.into_iter().filter(|name| !name.starts_with('.')).collect())
+    Ok(list_all(path)?
+        .into_iter()
+        .filter(|name| !name.starts_with('.'))
+        .collect())
 }
 
 fn list_all(path: &Path) -> Result<Vec<String>, StoreError> {
@@ -414,14 +463,20 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"old");
         assert_eq!(list_all(world.path()).unwrap(), ["state.json"]);
         let text = error.to_string();
-        assert!(text.contains("state.json") && text.contains("free some space"), "{text}");
+        assert!(
+            text.contains("state.json") && text.contains("free some space"),
+            "{text}"
+        );
     }
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {
         let site = Site::sandbox(PathBuf::from("/nowhere"));
         for name in ["", "..", "a/b", "-x", "Shop", "a.b", "a\0"] {
-            assert!(matches!(ProjectDir::new(&site, name), Err(StoreError::Name(_))), "{name:?}");
+            assert!(
+                matches!(ProjectDir::new(&site, name), Err(StoreError::Name(_))),
+                "{name:?}"
+            );
         }
         assert!(ProjectDir::new(&site, "shop-2").is_ok());
     }
