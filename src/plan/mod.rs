@@ -3,6 +3,7 @@
 pub mod action;
 mod app;
 mod builder;
+mod conflicts;
 pub mod raw;
 mod reconcile;
 mod settings;
@@ -10,6 +11,8 @@ mod settings;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, AwaitTarget, Release};
+pub use conflicts::conflicts;
+pub use settings::drift;
 pub use reconcile::{Inputs, Last, reconcile};
 
 /// How much an operation disturbs.

@@ -500,3 +500,24 @@ fn resources(
         }
     }
 }
+
+/// What differs between an app as it was imported and as it is: phrases without values.
+///
+/// Variables, options and mounts that somebody added are named too; an import leaves them alone.
+pub fn drift(applied: &AppSpec, now: &ObservedApp) -> Vec<String> {
+    let mut out: Vec<String> = compare(applied, now, Some(applied)).changes.into_iter().map(|change| change.cause).collect();
+    let own = |name: &str| name == "NO_VHOST" || name == "GIT_REV" || name.starts_with("DOKKU_") || name.ends_with("_URL");
+    let added: Vec<&str> = now.config.keys().filter(|name| !applied.config.contains_key(*name) && !own(name)).map(String::as_str).collect();
+    if !added.is_empty() {
+        out.push(format!("variable {} was added by hand and is kept", added.join(", ")));
+    }
+    let mine = &applied.options;
+    let lists = [("build", &mine.build, &now.options.build), ("deploy", &mine.deploy, &now.options.deploy), ("run", &mine.run, &now.options.run)];
+    for (phase, mine, there) in lists {
+        let count = there.iter().filter(|option| !mine.contains(option) && !option.starts_with("--link")).count();
+        if count > 0 {
+            out.push(format!("{count} {phase} options were added by hand and are kept"));
+        }
+    }
+    out
+}

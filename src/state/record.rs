@@ -32,6 +32,8 @@ pub struct State {
     pub checksum: String,
     /// What was asked for; secrets are sealed.
     pub desired: Desired,
+    /// Services that left the file and run on.
+    pub left: indexmap::IndexMap<String, crate::map::resources::DesiredService>,
     /// What this project made and may remove.
     pub created: Created,
     /// Jobs by service.
