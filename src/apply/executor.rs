@@ -26,7 +26,7 @@ struct Ended {
 }
 
 impl Applier<'_> {
-    /// Carries `plan` out as run `run` (see [`crate::state::store::new_run_id`]).
+    /// Carries `plan` out as run `run` (see [`crate::state::new_run_id`]).
     ///
     /// `commit` saves the version and then the state, in which `run` stands; it is called once, after all
     /// operations are done, with what they reported. An error here means that nothing was changed; all

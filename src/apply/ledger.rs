@@ -185,20 +185,26 @@ impl Ledger {
             if after == Started {
                 self.order.push(op);
             }
+            if after == UndoStarted {
+                let earlier = self.order.iter().take_while(|other| **other != op);
+                for other in earlier {
+                    if self.ops.get(other) == Some(&Undone) {
+                        self.ops.insert(*other, UndoStarted);
+                    }
+                }
+            }
             self.ops.insert(op, after);
         }
         Ok(())
     }
 
     /// Operations whose undo is due, the last started first.
+    ///
+    /// Where one could not be undone but earlier ones were, these are due again after it: undoing in
+    /// order is what makes the end right, and undoing twice does no harm.
     pub fn to_undo(&self) -> Vec<usize> {
         let undone = |op: &usize| self.ops.get(op) == Some(&OpState::Undone);
-        self.order
-            .iter()
-            .rev()
-            .copied()
-            .filter(|op| !undone(op))
-            .collect()
+        self.order.iter().rev().copied().skip_while(undone).collect()
     }
 }
 
@@ -307,6 +313,23 @@ mod tests {
         run.step(&Entry::Undone { op: 0 }).unwrap();
         run.step(&Entry::RolledBack).unwrap();
         assert!(run.phase.is_end());
+    }
+
+    #[test]
+    fn after_a_failed_undo_the_earlier_ones_are_due_again() {
+        let undo = |op| [Entry::UndoStarted { op }, Entry::Undone { op }];
+        let mut entries = vec![begin(2), Entry::Started { op: 0 }, Entry::Started { op: 1 }];
+        entries.push(Entry::UndoStarted { op: 1 });
+        entries.push(Entry::UndoFailed { op: 1, message: String::new(), by_hand: Vec::new() });
+        entries.extend(undo(0));
+        let mut run = ledger(&entries).unwrap();
+        assert_eq!(run.to_undo(), [1, 0]);
+        run.step(&Entry::Stuck).unwrap();
+        undo(1).iter().for_each(|entry| run.step(entry).unwrap());
+        assert_eq!(run.to_undo(), [0]);
+        assert!(run.clone().step(&Entry::RolledBack).is_err());
+        undo(0).iter().for_each(|entry| run.step(entry).unwrap());
+        run.step(&Entry::RolledBack).unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::cancel::Cancel;
 use super::context::{ActionError, Context, Done, Event};
 use super::journal::Journal;
-use super::ledger::{Entry, OpState, Phase};
+use super::ledger::{Entry, Phase};
 use super::{Applier, Failure, Outcome, StuckOp, before};
 use crate::plan::{Action, Op, Plan};
 
@@ -48,25 +48,25 @@ impl Applier<'_> {
             lines: &lines,
         };
         let mut pause = self.limits.pause;
-        for attempt in 2.. {
+        let mut attempt = 1;
+        loop {
             let error = match catch_unwind(AssertUnwindSafe(|| self.runner.run(action, &context))) {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(error)) => self.masked(error),
                 Err(panic) => {
                     let said = panic.downcast_ref::<String>().map(String::as_str);
-                    let said = said
-                        .or_else(|| panic.downcast_ref::<&str>().copied())
-                        .unwrap_or("no message");
-                    let error = ActionError::new(format!("internal error: {said}"));
+                    let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+                    let message = format!("internal error: {}", said.unwrap_or("no message"));
+                    let error = self.masked(ActionError::new(message));
                     return Err(StepError {
-                        error: self.masked(error),
+                        error,
                         panicked: true,
                     });
                 }
             };
-            let again =
-                error.retryable && attempt <= self.limits.attempts && context.remaining() > pause;
-            if !again || !step.cancel.sleep(pause) {
+            attempt += 1;
+            let again = error.retryable && attempt <= self.limits.attempts;
+            if !again || context.remaining() <= pause || !step.cancel.sleep(pause) {
                 return Err(StepError {
                     error,
                     panicked: false,
@@ -79,7 +79,6 @@ impl Applier<'_> {
             });
             pause *= 2;
         }
-        unreachable!("the loop has no end but its returns")
     }
 
     fn masked(&self, error: ActionError) -> ActionError {
@@ -110,7 +109,6 @@ impl Applier<'_> {
             failure: &failure,
             ops: order.len(),
         });
-        let mut undone = Vec::new();
         let mut stuck = Vec::new();
         for op in order.into_iter().filter_map(|id| plan.ops.get(id)) {
             let began = Instant::now();
@@ -122,9 +120,8 @@ impl Applier<'_> {
                         op,
                         elapsed: began.elapsed(),
                     });
-                    if !recorded || journal.append(Entry::Undone { op: op.id }).is_err() {
-                        undone.push(op.id);
-                    }
+                    // What this hides is made up for below or by recovery.
+                    let _ = recorded && journal.append(Entry::Undone { op: op.id }).is_ok();
                 }
                 Err(left) => {
                     self.observer.on(&Event::UndoFailed { op, stuck: &left });
@@ -133,21 +130,12 @@ impl Applier<'_> {
                         message: left.message.clone(),
                         by_hand: left.by_hand.clone(),
                     };
-                    if recorded && let Err(error) = journal.append(entry) {
-                        warnings.push(error.to_string());
-                    }
+                    let _ = recorded && journal.append(entry).is_ok();
                     stuck.push(left);
                 }
             }
         }
         self.cancel.set_undoing(false);
-        for op in undone {
-            let started = journal.ledger().ops.get(&op) == Some(&OpState::UndoStarted);
-            let began = started || journal.append(Entry::UndoStarted { op }).is_ok();
-            if began && journal.append(Entry::Undone { op }).is_err() {
-                break;
-            }
-        }
         if !stuck.is_empty() {
             if let Err(error) = journal.append(Entry::Stuck) {
                 warnings.push(error.to_string());
@@ -159,8 +147,12 @@ impl Applier<'_> {
                 warnings,
             };
         }
-        // If this cannot be written, moving the journal away says the same.
-        let _ = journal.append(Entry::RolledBack);
+        // What a full disk kept from being recorded. If it still does, moving the journal away says the same.
+        let unrecorded = journal.ledger().to_undo().into_iter();
+        let _ = unrecorded
+            .flat_map(|op| [Entry::UndoStarted { op }, Entry::Undone { op }])
+            .chain([Entry::RolledBack])
+            .try_for_each(|entry| journal.append(entry));
         self.observer.on(&Event::RolledBack);
         self.end(journal, run, &mut warnings);
         Outcome::RolledBack { failure, warnings }

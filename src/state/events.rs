@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::store::{self, FILE_MODE, ProjectDir, StoreError};
+use super::project_dir::ProjectDir;
+use super::store::{self, FILE_MODE, StoreError};
 
 /// What happened. The words are stable: scripts match them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

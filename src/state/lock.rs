@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::holder::Holder;
-use super::store::{self, FILE_MODE, ProjectDir, StoreError};
+use super::project_dir::ProjectDir;
+use super::store::{self, FILE_MODE, StoreError};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -30,7 +31,7 @@ pub enum LockError {
         /// Project.
         project: String,
         /// Who; `None` in the moment before it has written its name.
-        holder: Option<Holder>,
+        holder: Option<Box<Holder>>,
     },
     /// The wait was cancelled.
     #[error("cancelled while waiting for another run")]
@@ -69,7 +70,7 @@ impl Lock {
             if left.is_zero() {
                 return Err(LockError::Busy {
                     project: dir.project().to_owned(),
-                    holder: holder(dir),
+                    holder: holder(dir).map(Box::new),
                 });
             }
             thread::sleep(left.min(POLL));
@@ -165,7 +166,7 @@ mod tests {
         else {
             panic!("not busy")
         };
-        assert_eq!(&holder, first.holder());
+        assert_eq!(&*holder, first.holder());
         assert_eq!(holder.pid, std::process::id());
         drop(first);
         assert!(holder_is_gone(&dir));

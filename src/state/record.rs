@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::store::{self, ProjectDir, StoreError};
+use super::project_dir::ProjectDir;
+use super::store::{self, StoreError};
 use crate::map::resources::Desired;
 
 /// The format that this version writes.

@@ -9,7 +9,8 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::store::{self, ProjectDir, StoreError};
+use super::project_dir::ProjectDir;
+use super::store::{self, StoreError};
 use crate::map::resources::Desired;
 use crate::plan::Plan;
 
