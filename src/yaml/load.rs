@@ -264,6 +264,7 @@ impl<'t> Loader<'t> {
         };
         let style = match (core, resolve(text)) {
             ("str", _) => Style::Quoted,
+            ("merge", Value::Str("<<")) => Style::Plain,
             ("null", Value::Null)
             | ("bool", Value::Bool(_))
             | ("int", Value::Int(_))

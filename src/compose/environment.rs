@@ -1,0 +1,154 @@
+//! Environment: env files, label files, and variables named without a value.
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::dotenv;
+use super::files::FileKind;
+use super::load::{Loader, Stop, Variables, unreadable};
+use super::tree::{child_map, insert, map_mut, seq_mut, string, text};
+use crate::diag::{Diagnostic, Span};
+use crate::model::{EnvFile, Project, Service};
+use crate::yaml::Node;
+
+/// Under this key the tree holds the value of a secret or config that a variable gives.
+pub(super) const VALUE: &str = "#value";
+
+/// Variables of env files for interpolation; a later file is stronger.
+///
+/// References in them see `variables` first, then what was read before.
+/// `cause` is where the files were asked for.
+pub(super) fn env_files(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Variables, cause: Option<Span>) -> Result<Variables, Stop> {
+    let mut read = Variables::new();
+    for path in files {
+        let (id, text) = match loader.text(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let error = unreadable("env file", &loader.display(path), &error);
+                return loader.fail(match cause {
+                    Some(span) => error.at(span),
+                    None => error,
+                });
+            }
+        };
+        let mark = loader.mark();
+        let lookup = |name: &str| variables.get(name).or_else(|| read.get(name)).cloned();
+        let (more, findings) = dotenv::parse(&text, id, &lookup);
+        loader.diagnostics.items.extend(findings);
+        loader.sound_since(mark)?;
+        read.extend(more);
+    }
+    Ok(read)
+}
+
+/// Gives list entries without a value, and secrets and configs, the value of their variable.
+pub(super) fn resolve_tree(tree: &mut Node, variables: &Variables) {
+    for entry in child_map(tree, "services").into_iter().flat_map(|services| services.entries.values_mut()) {
+        let environment = map_mut(&mut entry.value).and_then(|service| service.entries.get_mut("environment"));
+        for item in environment.and_then(|entry| seq_mut(&mut entry.value)).into_iter().flatten() {
+            if let Some(value) = text(item).and_then(|name| variables.get(name)) {
+                *item = string(format!("{}={value}", text(item).unwrap_or_default()), item.span);
+            }
+        }
+    }
+    for section in ["secrets", "configs"] {
+        for entry in child_map(tree, section).into_iter().flat_map(|map| map.entries.values_mut()) {
+            let Some(resource) = map_mut(&mut entry.value) else { continue };
+            let Some(variable) = resource.get("environment") else { continue };
+            let span = variable.span;
+            if let Some(value) = text(variable).and_then(|name| variables.get(name)) {
+                insert(resource, VALUE, span, string(value.clone(), span));
+            }
+        }
+    }
+}
+
+/// Reads the env files and label files of every enabled service.
+pub(super) fn resolve(loader: &mut Loader<'_>, project: &mut Project) {
+    let variables = std::mem::take(&mut project.environment);
+    let mut services = std::mem::take(&mut project.services);
+    for (name, service) in &mut services {
+        let path = format!("services.{name}");
+        let at = |key: &str| project.span(&format!("{path}.{key}"));
+        container(loader, service, &variables, &at);
+        for (index, hook) in service.pre_start.iter_mut().enumerate() {
+            let at = |key: &str| project.span(&format!("{path}.pre_start[{index}].{key}"));
+            container(loader, &mut hook.container, &variables, &at);
+        }
+    }
+    project.services = services;
+    project.environment = variables;
+}
+
+fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variables, at: &dyn Fn(&str) -> Option<Span>) {
+    for (name, value) in &mut service.environment {
+        if value.is_none() {
+            *value = variables.get(name).cloned();
+        }
+    }
+    let mut environment: Variables = service.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+    let own = environment.clone();
+    for (index, file) in service.env_file.iter().enumerate() {
+        let span = at(&format!("env_file[{index}].path"));
+        let lookup = |name: &str| variables.get(name).or_else(|| own.get(name)).or_else(|| environment.get(name)).cloned();
+        let read = env_file(loader, file, span, &lookup);
+        environment.extend(read);
+    }
+    let mut resolved: IndexMap<String, Option<String>> = environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
+    for (name, value) in std::mem::take(&mut service.environment) {
+        resolved.insert(name, value);
+    }
+    service.environment = resolved;
+
+    let mut labels = Variables::new();
+    for (index, path) in service.label_file.iter().enumerate() {
+        let span = at(&format!("label_file[{index}]"));
+        let Some((id, text)) = open(loader, "label file", Path::new(path), span) else { continue };
+        let (read, findings) = dotenv::parse(&text, id, &|name| labels.get(name).cloned());
+        loader.diagnostics.items.extend(findings);
+        labels.extend(read);
+    }
+    labels.extend(std::mem::take(&mut service.labels));
+    service.labels = labels;
+}
+
+/// The variables of one env file; none where it cannot be read, which is reported.
+fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<Span>, lookup: &dyn Fn(&str) -> Option<String>) -> Variables {
+    let path = PathBuf::from(file.path.clone().unwrap_or_default());
+    if !file.required && loader.files.kind(&path).is_none() {
+        return Variables::new();
+    }
+    let Some((id, text)) = open(loader, "env file", &path, span) else { return Variables::new() };
+    let (read, findings) = match file.format.as_deref() {
+        None | Some("") => dotenv::parse(&text, id, lookup),
+        Some("raw") => dotenv::parse_raw(&text, id, lookup),
+        Some(format) => {
+            let error = Diagnostic::error("invalid-value", format!("unknown env file format `{format}`"))
+                .hint("the only format is `raw`");
+            (Variables::new(), vec![match span {
+                Some(span) => error.at(span),
+                None => error,
+            }])
+        }
+    };
+    loader.diagnostics.items.extend(findings);
+    read
+}
+
+fn open(loader: &mut Loader<'_>, what: &str, path: &Path, span: Option<Span>) -> Option<(crate::diag::FileId, String)> {
+    match loader.text(path) {
+        Ok(read) => Some(read),
+        Err(error) => {
+            let mut error = unreadable(what, &loader.display(path), &error);
+            if let Some(span) = span {
+                error = error.at(span);
+            }
+            if what == "env file" && loader.files.kind(path) != Some(FileKind::Dir) {
+                error = error.hint("write `required: false` beside its `path` if it may be missing");
+            }
+            loader.diagnostics.push(error);
+            None
+        }
+    }
+}

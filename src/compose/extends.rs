@@ -1,0 +1,183 @@
+//! Extends: a service takes over another's settings and adds its own.
+
+use std::path::{Path, PathBuf};
+
+use super::load::{Depth, Loader, Scope, Stop, empty_map};
+use super::merge::merge;
+use super::path::Path as TreePath;
+use super::paths;
+use super::reset::Resets;
+use super::schema::closest;
+use super::tree::{describe, is_null, map_mut, text};
+use crate::diag::{Diagnostic, Span};
+use crate::yaml::{Map, Node};
+
+/// The services being extended, from the outermost, to find circles.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    file: PathBuf,
+    links: Vec<Link>,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    file: PathBuf,
+    service: String,
+    span: Span,
+}
+
+impl Chain {
+    /// A chain that starts in `file`.
+    pub(super) fn of(file: &Path) -> Self {
+        Self { file: file.to_owned(), links: Vec::new() }
+    }
+}
+
+/// Where a service is taken over from.
+struct Base {
+    file: Option<PathBuf>,
+    service: String,
+    span: Span,
+}
+
+impl Loader<'_> {
+    /// Resolves `extends` of every service of a document.
+    pub(super) fn extends(&mut self, document: &mut Node, chain: &Chain, scope: Scope<'_>, resets: &Resets, main: bool) -> Result<(), Stop> {
+        let Some(services) = Self::services(document) else { return Ok(()) };
+        let mut services = std::mem::take(services);
+        let names: Vec<String> = services.entries.keys().cloned().collect();
+        let mark = self.mark();
+        for name in names {
+            if main && let Some(extends) = services.get(&name).and_then(Node::as_map).and_then(|service| service.get("extends")) {
+                self.extended.insert(name.clone(), extends.clone());
+            }
+            // Every service's errors are worth reading, not only the first one's.
+            let _ = self.extend(&name, &mut services, chain, scope, resets);
+        }
+        if let Some(place) = Self::services(document) {
+            *place = services;
+        }
+        self.sound_since(mark)
+    }
+
+    /// Resolves `extends` of one service in place.
+    fn extend(&mut self, name: &str, services: &mut Map, chain: &Chain, scope: Scope<'_>, resets: &Resets) -> Result<(), Stop> {
+        let Some(entry) = services.entries.get(name) else { return Ok(()) };
+        if is_null(&entry.value) {
+            return Ok(());
+        }
+        let Some(service) = entry.value.as_map() else {
+            let message = format!("service `{name}` must be a mapping, not {}", describe(&entry.value));
+            return self.fail(Diagnostic::error("wrong-type", message).at(entry.value.span));
+        };
+        let Some(extends) = service.get("extends") else { return Ok(()) };
+        let base = self.base(name, extends, scope.dir)?;
+        let chain = self.link(chain, name, &base)?;
+
+        let taken = match &base.file {
+            None => {
+                if !services.entries.contains_key(&base.service) {
+                    return self.no_such_base(name, &base, services, &chain.file.clone());
+                }
+                self.extend(&base.service, services, &chain, scope, resets)?;
+                services.get(&base.service).cloned()
+            }
+            Some(file) => {
+                let (mut others, other_resets) = self.base_file(file, scope, base.span)?;
+                if !others.entries.contains_key(&base.service) {
+                    return self.no_such_base(name, &base, &others, file);
+                }
+                let dir = file.parent().unwrap_or(Path::new("/"));
+                let chain = Chain { file: file.clone(), links: chain.links };
+                self.extend(&base.service, &mut others, &chain, Scope { dir, ..scope }, &other_resets)?;
+                others.entries.shift_remove(&base.service).map(|entry| entry.value)
+            }
+        };
+        let (Some(taken), Some(entry)) = (taken.filter(|taken| !is_null(taken)), services.entries.get_mut(name)) else { return Ok(()) };
+        let mut taken = taken;
+        resets.apply(&mut taken, &TreePath::of(&["services", name]));
+        let own = std::mem::take(&mut entry.value);
+        let span = own.span;
+        let mut merged = merge(taken, own, &TreePath::of(&["services", name]), &mut self.diagnostics);
+        merged.span = span;
+        if let Some(map) = map_mut(&mut merged) {
+            map.entries.shift_remove("extends");
+        }
+        entry.value = merged;
+        Ok(())
+    }
+
+    /// Reads the value of `extends`.
+    fn base(&mut self, name: &str, extends: &Node, dir: &Path) -> Result<Base, Stop> {
+        let span = extends.span;
+        if let Some(service) = text(extends) {
+            return Ok(Base { file: None, service: service.to_owned(), span });
+        }
+        let field = |key: &str| extends.as_map().and_then(|map| map.get(key));
+        let Some(service) = field("service").and_then(text) else {
+            let message = format!("`services.{name}.extends` needs the key `service`");
+            return self.fail(Diagnostic::error("missing-key", message).at(span));
+        };
+        let file = field("file").filter(|file| !is_null(file));
+        let path = match file.map(text) {
+            None => None,
+            Some(Some(path)) if path.contains("://") => {
+                let message = format!("`services.{name}.extends.file` names a remote file, which is not fetched");
+                return self.fail(Diagnostic::error("remote-file", message).at(span).hint("copy the file into the project"));
+            }
+            Some(Some(path)) => Some(paths::join(dir, Path::new(path))),
+            Some(None) => {
+                let message = format!("`services.{name}.extends.file` must be a string");
+                return self.fail(Diagnostic::error("wrong-type", message).at(span));
+            }
+        };
+        let span = file.map_or(span, |file| file.span);
+        Ok(Base { file: path, service: service.to_owned(), span: if path_given(extends) { span } else { extends.span } })
+    }
+
+    fn link(&mut self, chain: &Chain, name: &str, base: &Base) -> Result<Chain, Stop> {
+        let mut chain = chain.clone();
+        if let Some(start) = chain.links.iter().position(|link| link.file == chain.file && link.service == name) {
+            let circle = &chain.links[start..];
+            let words: Vec<String> = circle.iter().map(|link| format!("`{}`", link.service)).collect();
+            let mut error =
+                Diagnostic::error("extends-cycle", format!("services extend each other in a circle: {} -> `{name}`", words.join(" -> ")));
+            for link in circle {
+                error = error.label(link.span, format!("`{}` extends here", link.service));
+            }
+            return self.fail(error);
+        }
+        chain.links.push(Link { file: chain.file.clone(), service: name.to_owned(), span: base.span });
+        Ok(chain)
+    }
+
+    fn no_such_base(&mut self, name: &str, base: &Base, services: &Map, file: &Path) -> Result<(), Stop> {
+        let message = format!("service `{name}` extends `{}`, which is not in `{}`", base.service, self.display(file));
+        let mut error = Diagnostic::error("undefined-service", message).at(base.span);
+        if let Some(close) = closest(&base.service, services.entries.keys().map(String::as_str)) {
+            error = error.hint(format!("did you mean `{close}`?"));
+        }
+        self.fail(error)
+    }
+
+    /// The services of another file in canonical form, with absolute paths.
+    fn base_file(&mut self, file: &Path, scope: Scope<'_>, cause: Span) -> Result<(Map, Resets), Stop> {
+        let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let scope = Scope { dir: &dir, ..scope };
+        let (mut tree, resets) = self.file(file, scope, empty_map(cause), Depth::Base, Some(cause))?;
+        let mark = self.mark();
+        paths::resolve(&mut tree, &dir, scope.variables, &mut self.diagnostics);
+        self.sound_since(mark)?;
+        match Self::services(&mut tree) {
+            Some(services) => Ok((std::mem::take(services), resets)),
+            None => {
+                let message = format!("`{}` has no services to extend", self.display(file));
+                self.fail(Diagnostic::error("undefined-service", message).at(cause))
+            }
+        }
+    }
+}
+
+fn path_given(extends: &Node) -> bool {
+    extends.as_map().is_some_and(|map| map.get("file").is_some_and(|file| !is_null(file)))
+}
