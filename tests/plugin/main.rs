@@ -1,0 +1,8 @@
+//! The plugin's shell side, run as Dokku runs it, in a directory of its own with stand-ins for the program and for
+//! everything that `install` may call.
+
+mod commands;
+mod house;
+mod install;
+mod scripts;
+mod triggers;
