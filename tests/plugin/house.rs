@@ -8,16 +8,22 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// The triggers that Dokku runs for every app, and where their arguments name it.
-pub const APP_TRIGGERS: [(&str, &[&str]); 7] = [
+/// The triggers that Dokku runs for every app, and where their arguments name it and its tree.
+pub const APP_TRIGGERS: [(&str, &[&str]); 8] = [
     ("post-container-create", &["app", "cid", "APP", "deploy", "web"]),
     ("check-deploy", &["APP", "cid", "web", "5000", "172.17.0.9", "1"]),
-    ("post-extract", &["APP", "/tmp/tree", "0123abc"]),
+    ("post-extract", &["APP", "TREE", "0123abc"]),
     ("pre-delete", &["APP", "latest"]),
     ("post-delete", &["APP", "latest"]),
     ("post-app-rename-setup", &["APP", "new-name"]),
     ("post-app-clone-setup", &["APP", "new-name"]),
+    ("builder-build", &["null", "APP", "TREE"]),
 ];
+
+/// The triggers that ask the program about an app of a project.
+pub fn asking_triggers() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    APP_TRIGGERS.into_iter().filter(|(name, _)| *name != "builder-build")
+}
 
 /// The commands that the shell files may use; `install` gets its sources (curl, cargo, docker) from a test only.
 const TOOLS: [&str; 23] = [
@@ -220,10 +226,17 @@ impl House {
         finish(self.command(script).args(args), "")
     }
 
+    /// A trigger's arguments for `app`, with a new and empty tree.
+    pub fn arguments(&self, args: &[&str], app: &str) -> Vec<String> {
+        let tree = self.path("tree");
+        let _ = fs::remove_dir_all(&tree);
+        fs::create_dir(&tree).unwrap();
+        args.iter().map(|arg| arg.replace("APP", app).replace("TREE", tree.to_str().unwrap())).collect()
+    }
+
     /// Runs a trigger for `app`.
     pub fn trigger(&self, (name, args): (&str, &[&str]), app: &str) -> Run {
-        let args: Vec<_> = args.iter().map(|arg| if *arg == "APP" { app } else { arg }).collect();
-        self.run(name, &args)
+        finish(self.command(name).args(self.arguments(args, app)), "")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::house::{APP_TRIGGERS, BROKEN, House, Program, finish};
+use crate::house::{APP_TRIGGERS, BROKEN, House, Program, asking_triggers, finish};
 
 /// Whether the trigger stops Dokku when the program refuses.
 fn may_refuse(trigger: &str) -> bool {
@@ -47,7 +47,7 @@ fn standard_input_is_left_to_the_plugins_that_follow() {
         for app in ["blog", "shop"] {
             let mut both = Command::new("/bin/sh");
             both.args(["-c", "\"$@\" || exit 9; exec cat", "sh"]).arg(house.plugin().join(name));
-            both.args(args.iter().map(|arg| if *arg == "APP" { app } else { arg }));
+            both.args(house.arguments(args, app));
             both.env_clear().env("PATH", house.path("bin")).env("DOKKU_LIB_ROOT", house.path("lib"));
             let run = finish(&mut both, "old new refs/heads/main\n");
             assert_eq!((run.code, run.stdout.as_str()), (0, "old new refs/heads/main\n"), "{name} of {app}: {run:?}");
@@ -71,12 +71,28 @@ fn what_the_program_refuses_is_refused() {
     let house = House::new();
     house.add_project("shop");
     house.put(Program::Ending(1));
-    for trigger in APP_TRIGGERS {
+    for trigger in asking_triggers() {
         let run = house.trigger(trigger, "shop");
         assert_eq!(run.code, i32::from(may_refuse(trigger.0)), "{}", trigger.0);
         assert_eq!(run.all(), "", "the program has said why: {}", trigger.0);
     }
-    assert_eq!(house.started().lines().count(), APP_TRIGGERS.len());
+    assert_eq!(house.started().lines().count(), asking_triggers().count());
+}
+
+#[test]
+fn a_push_whose_import_failed_is_refused_at_the_build() {
+    let house = House::new();
+    house.add_project("shop");
+    for (program, code) in [(Program::Ending(0), 0), (Program::Ending(1), 1), (Program::Missing, 1)] {
+        house.put(program);
+        let args = house.arguments(&["TREE"], "shop");
+        let tree = args[0].as_str();
+        assert_eq!(house.run("post-extract", &["shop", tree, "0123abc"]).code, code, "{program:?}");
+        let run = house.run("builder-build", &["null", "shop", tree]);
+        assert_eq!((run.code, run.all().as_str()), (code, ""), "{program:?}");
+        let run = house.run("builder-build", &["dockerfile", "blog", tree]);
+        assert_eq!((run.code, run.all().as_str()), (0, ""), "{program:?}");
+    }
 }
 
 #[test]
@@ -84,7 +100,7 @@ fn the_app_of_a_service_is_built_as_it_is() {
     let house = House::new();
     house.add_project("shop");
     house.put(Program::Hanging);
-    let run = house.run("post-extract", &["shop-web", "/tmp/tree", "0123abc"]);
+    let run = house.run("post-extract", &["shop-web", "/tmp", "0123abc"]);
     assert_eq!((run.code, run.all().as_str()), (0, ""));
     assert_eq!(house.started(), "");
 }
@@ -95,7 +111,7 @@ fn a_program_that_cannot_be_asked_breaks_no_service() {
         let house = House::new();
         house.add_project("shop");
         house.put(program);
-        for trigger in APP_TRIGGERS {
+        for trigger in asking_triggers() {
             for app in ["shop", "shop-web"] {
                 if (trigger.0, app) == ("post-extract", "shop-web") {
                     continue;
@@ -182,7 +198,7 @@ fn a_trigger_with_nothing_to_do_is_a_bare_shell() {
         command
     });
     for (name, args) in APP_TRIGGERS {
-        let args: Vec<_> = args.iter().map(|arg| arg.replace("APP", "blog")).collect();
+        let args = house.arguments(args, "blog");
         let trigger = median(&|| {
             let mut command = house.command(name);
             command.args(&args);
