@@ -41,7 +41,13 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// A wish to stop, shared between threads.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Wish>);
+
+#[derive(Debug, Default)]
+struct Wish {
+    made: AtomicBool,
+    parent: Option<Cancel>,
+}
 
 impl Cancel {
     /// Nobody wishes to stop yet.
@@ -49,14 +55,19 @@ impl Cancel {
         Self::default()
     }
 
+    /// A wish that is made with this one, and may be made alone.
+    pub fn child(&self) -> Self {
+        Self(Arc::new(Wish { made: AtomicBool::new(false), parent: Some(self.clone()) }))
+    }
+
     /// Makes the wish; it cannot be taken back.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.made.store(true, Ordering::Release);
     }
 
     /// Whether the wish was made.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.made.load(Ordering::Acquire) || self.0.parent.as_ref().is_some_and(Self::is_cancelled)
     }
 }
 

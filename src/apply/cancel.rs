@@ -14,6 +14,7 @@ pub struct Cancel(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     parent: Option<Cancel>,
+    process: crate::process::Cancel,
     winding_down: AtomicBool,
     undoing: AtomicBool,
     reason: Mutex<Option<String>>,
@@ -24,6 +25,7 @@ impl Cancel {
     pub fn child(&self) -> Self {
         Self(Arc::new(Inner {
             parent: Some(self.clone()),
+            process: self.0.process.child(),
             ..Inner::default()
         }))
     }
@@ -32,6 +34,12 @@ impl Cancel {
     pub fn cancel(&self, reason: &str) {
         let mut own = self.0.reason.lock().unwrap_or_else(PoisonError::into_inner);
         own.get_or_insert_with(|| reason.to_owned());
+        self.0.process.cancel();
+    }
+
+    /// The same wish for child processes.
+    pub fn process(&self) -> crate::process::Cancel {
+        self.0.process.clone()
     }
 
     /// Something else failed: what can be broken off without harm (a pull, a wait) may end early.

@@ -36,8 +36,11 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ConfigArgs) -> Re
                 printer.result(&name);
             }
         }
-        None if args.format == "json" => printer.result(&serde_json::to_string_pretty(&compose::config_json(project))?),
-        None => printer.result(compose::config_yaml(project).trim_end()),
+        None => {
+            let format = if args.format == "json" { compose::Format::Json } else { compose::Format::Yaml };
+            let text = compose::render_config(project, format).map_err(anyhow::Error::msg)?;
+            printer.result(text.trim_end());
+        }
     }
     Ok(Exit::Done)
 }

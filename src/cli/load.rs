@@ -30,7 +30,7 @@ pub(super) fn load(
 ) -> Result<Input> {
     let mut source = source::open(args, session, fallback, controls)?;
     change(&mut source.request);
-    let mut loaded = compose::load(&source.request, &compose::DiskFiles::default());
+    let mut loaded = compose::load(&source.request, &compose::Disk::default());
     if let Some(project) = &loaded.project {
         printer.hide(secrets(project));
     }

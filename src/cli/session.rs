@@ -35,7 +35,7 @@ impl Session {
         };
         let dokku = Dokku::new(site.clone(), &env);
         let engine: Arc<dyn Engine> = match &site.sandbox {
-            Some(world) => Arc::new(sandbox::SandboxEngine::new(world)),
+            Some(_) => anyhow::bail!("no sandbox yet"),
             None => Arc::new(crate::docker::DockerEngine::new(&site, &env)),
         };
         Ok(Self { env, site, dokku, engine })

@@ -32,18 +32,18 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
         None => "-".to_owned(),
     };
     let mut temporary = None;
-    let (mut request, own_name) = if given == "-" {
+    let mut request = if given == "-" {
         let folder = tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
         let request = standard_input(&folder, fallback)?;
         temporary = Some(folder);
-        (request, false)
+        request
     } else if is_git(&given) {
         let folder = tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
-        let request = clone(&given, &folder, session)?;
+        let request = clone(&given, &folder, session, fallback)?;
         temporary = Some(folder);
-        (request, false)
+        request
     } else {
-        (local(&given)?, true)
+        local(&given)?
     };
     request.files.extend(args.files.iter().map(|file| if file == Path::new("-") { file.clone() } else { absolute(file, &request.project_dir) }));
     request.profiles.extend(args.profiles.iter().cloned());
@@ -58,9 +58,6 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
                 None => bail!("--env {entry}: the environment has no such variable; write --env {entry}=VALUE"),
             },
         }
-    }
-    if !own_name && !fallback.is_empty() {
-        request.project_dir_name(fallback);
     }
     Ok(Source { request, _temporary: temporary })
 }
@@ -95,15 +92,16 @@ fn is_git(given: &str) -> bool {
 }
 
 /// `URL#ref:dir`.
-fn clone(given: &str, folder: &tempfile::TempDir, session: &Session) -> Result<Request> {
+fn clone(given: &str, folder: &tempfile::TempDir, session: &Session, fallback: &str) -> Result<Request> {
     let (url, fragment) = given.split_once('#').unwrap_or((given, ""));
     let (reference, dir) = fragment.split_once(':').unwrap_or((fragment, ""));
-    let target = folder.path().join("repository");
+    // Without a name of its own the compose project is called as the Dokku project.
+    let target = folder.path().join(if fallback.is_empty() { "repository" } else { fallback });
     let env = session.dokku.env().clone();
     let git = |args: Vec<&std::ffi::OsStr>| -> Result<()> {
         let output = process::Command::new("git", &env).env("GIT_TERMINAL_PROMPT", "0").args(args).limit(Duration::from_secs(600)).run()?;
         if !output.success() {
-            bail!("git failed for {url}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!("git failed for {url}: {}", output.stderr.trim());
         }
         Ok(())
     };

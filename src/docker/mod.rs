@@ -2,13 +2,17 @@
 //!
 //! [`Engine`] has two implementations: the real engine's API and the sandbox's.
 
+mod engine;
 pub mod spec;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use engine::DockerEngine;
 use serde::{Deserialize, Serialize};
 pub use spec::*;
+pub use wait::{Verdict, Want, wait_ready};
 
 /// What went wrong with the engine.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,9 @@ pub enum EngineError {
     /// A wait ended without the awaited.
     #[error("timed out after {0:?}")]
     TimedOut(Duration),
+    /// The run was cancelled while the call went on.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 /// Result of an engine call.

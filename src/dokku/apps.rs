@@ -54,4 +54,9 @@ impl Dokku {
         }
         Err(error)
     }
+
+    /// Takes away what [`Dokku::create_parked`] leaves of an app that never came to be, or is gone.
+    pub fn forget_parked(&self, app: &str) -> DokkuResult<()> {
+        self.call(property::delete("proxy", app, "type")).map(drop)
+    }
 }

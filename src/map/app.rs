@@ -128,7 +128,8 @@ pub(super) fn map(
             networks,
             gate,
         },
-        await_gate: true,
+        // Start-first apps pass the gate in the `check-deploy` trigger, before the old container goes.
+        await_gate: order == UpdateOrder::StopFirst,
         app,
     })
 }

@@ -559,9 +559,11 @@ pub(super) fn digest(value: &impl serde::Serialize) -> String {
         .collect()
 }
 
-/// Labels that say whose a container is.
-pub(super) fn own_labels(ctx: &Context<'_>, service: &str) -> BTreeMap<String, String> {
+/// Labels that say whose a container is, and what.
+pub(super) fn own_labels(ctx: &Context<'_>, service: &str, job: bool) -> BTreeMap<String, String> {
+    let kind = if job { "job" } else { "container" };
     BTreeMap::from([
+        ("com.dokku-compose.kind".to_owned(), kind.to_owned()),
         (
             crate::plan::raw::PROJECT_LABEL.to_owned(),
             ctx.project.to_owned(),

@@ -106,6 +106,12 @@ fn app_names(ctx: &Context<'_>) -> BTreeMap<String, String> {
         ctx.compose.services.keys().map(String::as_str),
         ctx.reserved,
     );
+    // A name once given is kept, also where somebody renamed the app.
+    for (service, before) in ctx.remembered.iter().flat_map(|last| &last.services) {
+        if ctx.compose.services.contains_key(service) {
+            out.insert(service.clone(), before.kind.resource_name().to_owned());
+        }
+    }
     for service in ctx.compose.services.values() {
         let wanted = service
             .extensions

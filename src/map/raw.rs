@@ -29,7 +29,7 @@ pub(super) fn map(
         (None, image) => image.clone()?,
     };
     spec.labels
-        .extend(container::own_labels(ctx, &service.name));
+        .extend(container::own_labels(ctx, &service.name, job));
     if !job {
         spec.ports = container::published(service);
     }

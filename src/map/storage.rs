@@ -341,7 +341,7 @@ pub(super) fn tmpfs(entries: &[String], spec: &mut ContainerSpec) {
         };
         for option in options.split(',').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
-                Some(("size", size)) => mount.tmpfs_size = crate::compose::units::bytes(size),
+                Some(("size", size)) => mount.tmpfs_size = crate::compose::units::parse_bytes(size).unwrap_or(0),
                 Some(("mode", mode)) => {
                     mount.tmpfs_mode = u32::from_str_radix(mode, 8).unwrap_or(0)
                 }

@@ -113,7 +113,7 @@ impl Printer {
                 color: self.color,
                 ..diag::Style::default()
             };
-            let text = diag::render(item, sources, &style);
+            let text = diag::render(item, sources, style);
             self.line(io::stderr().lock(), text.trim_end());
         }
     }

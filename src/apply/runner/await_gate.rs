@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{ActionError, Done, Ran, Step};
-use crate::docker::ContainerFacts;
+use crate::apply::Cancel;
+use crate::docker::{ContainerFacts, Engine};
 use crate::map::resources::Gate;
 use crate::plan::AwaitTarget;
 
@@ -70,6 +71,36 @@ fn failed(step: &Step<'_>, message: String, container: &str) -> ActionError {
     let mut error = ActionError::new(message);
     error.lines = step.engine().container_logs(container, 20).unwrap_or_default();
     error
+}
+
+/// Waits for one container; `healthy after 3.2 s`.
+///
+/// # Errors
+/// Why it did not pass the gate, with the last lines of its log.
+pub fn await_container(engine: &dyn Engine, container: &str, gate: &Gate, cancel: &Cancel) -> Result<String, ActionError> {
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(gate.limit);
+    let mut watch = Watch::default();
+    let failed = |message: String| {
+        let mut error = ActionError::new(message);
+        error.lines = engine.container_logs(container, 20).unwrap_or_default();
+        error
+    };
+    loop {
+        let found: Vec<ContainerFacts> = engine.container(container)?.into_iter().collect();
+        match watch.look(&found, gate, begun.elapsed()) {
+            Verdict::Ready => {
+                let word = if gate.healthy { "healthy" } else { "up" };
+                return Ok(format!("{word} after {:.1} s", begun.elapsed().as_secs_f64()));
+            }
+            Verdict::Failed(message, _) => return Err(failed(message)),
+            Verdict::Wait if Instant::now() >= until => {
+                let goal = if gate.healthy { "healthy" } else { "up for a moment" };
+                return Err(failed(format!("was not {goal} within {} s", gate.limit)));
+            }
+            Verdict::Wait => drop(cancel.sleep(POLL)),
+        }
+    }
 }
 
 enum Verdict {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::{ActionError, Context, Done, Runner};
-use crate::docker::{Engine, EngineError};
+use crate::docker::{EndpointSpec, Engine, EngineError};
 use crate::dokku::{self, Dokku, DokkuError, DokkuResult, NotExpressible};
 use crate::map::resources::{AppMount, Source};
 use crate::plan::Action;
@@ -62,6 +62,14 @@ fn tail(text: &str, lines: usize) -> Vec<String> {
         .iter()
         .map(|line| (*line).to_owned())
         .collect()
+}
+
+pub use await_gate::await_container;
+
+/// How a container of an app joins a network: by name only where it serves, so that a one-off run is not found in
+/// the service's place.
+pub fn network_endpoint(endpoint: &EndpointSpec, serves: bool) -> EndpointSpec {
+    if serves { endpoint.clone() } else { EndpointSpec { options: endpoint.options.clone(), ..EndpointSpec::default() } }
 }
 
 type Ran = Result<Done, ActionError>;
