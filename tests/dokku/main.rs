@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod deploy;
+#[path = "../standin/mod.rs"]
+mod standin;
+
 use std::collections::BTreeMap;
 
 use dokku_compose::dokku::options::{Options, Phase};
