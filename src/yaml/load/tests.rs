@@ -165,6 +165,7 @@ fn applies_core_tags() {
         "{a: '5', b: 5, c: {d: 1}, e: 'no'}"
     );
     assert_eq!(finding("a: !!int x"), ("yaml-tag", vec!["x"]));
+    assert_eq!(shown("!!merge <<: {a: 1}\n"), "{a: 1}");
 }
 
 #[test]
