@@ -24,7 +24,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Mappings and sequences inside one another, aliases expanded.
     pub depth: usize,
-    /// Nodes that aliases may add; every 64 bytes of a scalar count as one more.
+    /// Nodes that aliases may add, and that anchors may hold; every 64 bytes of a scalar count
+    /// as one more.
     pub alias_nodes: usize,
 }
 
@@ -165,21 +166,21 @@ impl<'t> Loader<'t> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.open_anchor(anchor)?;
                 let built = self.scalar(text.into_owned(), style, tag.as_deref(), here);
-                self.anchors.close(anchor, &built);
+                self.anchors.close(anchor, &built)?;
                 Ok(built)
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.open_anchor(anchor)?;
                 self.refuse_tab_before(style, here)?;
                 let built = self.sequence(tag.as_deref(), here, depth)?;
-                self.anchors.close(anchor, &built);
+                self.anchors.close(anchor, &built)?;
                 Ok(built)
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.open_anchor(anchor)?;
                 self.refuse_tab_before(style, here)?;
                 let built = self.mapping(tag.as_deref(), here, depth)?;
-                self.anchors.close(anchor, &built);
+                self.anchors.close(anchor, &built)?;
                 Ok(built)
             }
             Event::Alias(id) => self.anchors.expand(id, here, depth, self.limits.depth),
