@@ -16,8 +16,8 @@ pub mod model;
 pub mod graph;
 pub mod map;
 
-pub mod dokku;
 pub mod docker;
+pub mod dokku;
 pub mod process;
 pub mod secret;
 pub mod site;

@@ -25,7 +25,11 @@ impl DigestKey {
         let mut hash = Sha256::new();
         hash.update(self.0);
         hash.update(text.as_bytes());
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -34,7 +38,10 @@ impl Secret {
     pub fn new(text: impl Into<String>, key: &DigestKey) -> Self {
         let text = text.into();
         let digest = key.digest(&text);
-        Self { text: Some(text), digest }
+        Self {
+            text: Some(text),
+            digest,
+        }
     }
 
     /// The clear text; `None` while sealed.
@@ -69,7 +76,10 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         match text.strip_prefix("secret:") {
-            Some(digest) => Ok(Self { text: None, digest: digest.to_owned() }),
+            Some(digest) => Ok(Self {
+                text: None,
+                digest: digest.to_owned(),
+            }),
             None => Err(serde::de::Error::custom("expected secret:<digest>")),
         }
     }

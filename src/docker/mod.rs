@@ -2,13 +2,17 @@
 //!
 //! [`Engine`] has two implementations: the real engine's API and the sandbox's.
 
+mod engine;
 pub mod spec;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use engine::DockerEngine;
 use serde::{Deserialize, Serialize};
 pub use spec::*;
+pub use wait::{Verdict, Want, wait_ready};
 
 /// What went wrong with the engine.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,9 @@ pub enum EngineError {
     /// A wait ended without the awaited.
     #[error("timed out after {0:?}")]
     TimedOut(Duration),
+    /// The run was cancelled while the call went on.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 /// Result of an engine call.
@@ -145,7 +152,12 @@ pub trait Engine: Send + Sync {
     /// Removes a network.
     fn network_remove(&self, name: &str) -> EngineResult<()>;
     /// Connects a container (`docker network connect`); connected already is success.
-    fn network_connect(&self, network: &str, container: &str, endpoint: &EndpointSpec) -> EngineResult<()>;
+    fn network_connect(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: &EndpointSpec,
+    ) -> EngineResult<()>;
 
     /// All volumes.
     fn volumes(&self) -> EngineResult<Vec<VolumeFacts>>;
@@ -161,7 +173,12 @@ pub trait Engine: Send + Sync {
     /// Removes an image name; in use is an error (409).
     fn image_remove(&self, reference: &str) -> EngineResult<()>;
     /// Pulls through the docker command, which knows registry logins.
-    fn image_pull(&self, reference: &str, platform: Option<&str>, limit: Duration) -> EngineResult<()>;
+    fn image_pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        limit: Duration,
+    ) -> EngineResult<()>;
     /// Builds through the docker command, which knows BuildKit; gives the image id.
     fn image_build(&self, spec: &ImageBuildSpec, limit: Duration) -> EngineResult<String>;
 

@@ -1,1 +1,90 @@
 //! Desired, observed and last applied to a graph of operations. Pure functions.
+
+pub mod action;
+mod app;
+mod builder;
+mod conflicts;
+pub mod raw;
+mod reconcile;
+mod settings;
+
+use serde::{Deserialize, Serialize};
+
+pub use action::{Action, AwaitTarget, Release};
+pub use conflicts::conflicts;
+pub use settings::drift;
+pub use reconcile::{Inputs, Last, reconcile};
+
+/// How much an operation disturbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Nothing that runs notices.
+    None,
+    /// Containers are added or taken away.
+    Scale,
+    /// The app restarts.
+    Config,
+    /// The app is deployed from another image.
+    Image,
+    /// Something is made anew.
+    Recreate,
+    /// Data may be lost.
+    Data,
+}
+
+/// One node of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Op {
+    /// Its number in the plan, from 0; the journal refers to it.
+    pub id: usize,
+    /// Compose service, empty for what belongs to the whole project.
+    pub service: String,
+    /// What it does.
+    pub action: Action,
+    /// Why: `new`, `image changed from a to b`, `drift: set by hand`.
+    pub cause: String,
+    /// How much it disturbs.
+    pub class: Class,
+    /// What brings the server back to where it was before; run in this order.
+    pub undo: Vec<Action>,
+    /// Operations that must be done before, by id, always smaller ones.
+    pub needs: Vec<usize>,
+    /// `file:line:column` of what asks for it, or empty.
+    pub at: String,
+}
+
+/// What is to be done, and what the reader of the plan sees of each service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Project.
+    pub project: String,
+    /// Operations; `needs` point backwards.
+    pub ops: Vec<Op>,
+    /// Done after the commit, each on its own; a failure is a warning.
+    pub cleanup: Vec<Action>,
+    /// One row a service, for the human view.
+    pub rows: Vec<Row>,
+}
+
+/// One line of the human view.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// `+` create, `~` change, `-` remove, `=` nothing, `!` needs attention.
+    pub symbol: char,
+    /// Compose service, or `network`, `volume`.
+    pub name: String,
+    /// `app shop-api`, `container shop-db`, `job`.
+    pub what: String,
+    /// `build ./api, waits for db healthy`.
+    pub detail: String,
+    /// `file:line` or empty.
+    pub at: String,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty() && self.cleanup.is_empty()
+    }
+}

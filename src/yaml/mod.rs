@@ -1,5 +1,6 @@
 //! Text to a tree with a span on every key and value. Knows nothing of Compose.
 
+pub mod emit;
 #[cfg(test)]
 pub(crate) mod golden;
 mod load;

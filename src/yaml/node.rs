@@ -67,7 +67,14 @@ pub struct Entry {
 impl Default for Node {
     /// A null that stands nowhere.
     fn default() -> Self {
-        Self { kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Empty }), span: Span::default(), tag: None }
+        Self {
+            kind: Kind::Scalar(Scalar {
+                text: String::new(),
+                style: Style::Empty,
+            }),
+            span: Span::default(),
+            tag: None,
+        }
     }
 }
 

@@ -1,0 +1,213 @@
+//! The gate: what a new container has to show before its dependents start.
+
+use std::time::{Duration, Instant};
+
+use super::{ActionError, Done, Ran, Step};
+use crate::apply::Cancel;
+use crate::docker::{ContainerFacts, Engine};
+use crate::map::resources::Gate;
+use crate::plan::AwaitTarget;
+
+/// Pause between two looks.
+const POLL: Duration = Duration::from_millis(250);
+
+pub(super) fn wait(step: &Step<'_>, target: &AwaitTarget, gate: &Gate) -> Ran {
+    let begun = Instant::now();
+    let until = begun + step.context.remaining().min(Duration::from_secs(gate.limit));
+    let mut watch = Watch::default();
+    loop {
+        let containers = containers(step, target)?;
+        let verdict = watch.look(&containers, gate, begun.elapsed());
+        match verdict {
+            Verdict::Ready => {
+                let word = if gate.healthy { "healthy" } else { "up" };
+                let detail = format!("{word} after {:.1} s", begun.elapsed().as_secs_f64());
+                return Ok(Done { detail, ..Done::default() });
+            }
+            Verdict::Failed(message, name) => return Err(failed(step, message, &name)),
+            Verdict::Wait => {}
+        }
+        if Instant::now() >= until {
+            let name = containers.first().map(|one| one.name.clone()).unwrap_or_default();
+            let goal = if gate.healthy { "healthy" } else { "up for a moment" };
+            return Err(failed(step, format!("was not {goal} within {} s", gate.limit), &name));
+        }
+        step.context.check(true)?;
+        step.context.cancel.sleep(POLL);
+    }
+}
+
+fn containers(step: &Step<'_>, target: &AwaitTarget) -> Result<Vec<ContainerFacts>, ActionError> {
+    let engine = step.engine();
+    let names: Vec<String> = match target {
+        AwaitTarget::Container(name) => vec![name.clone()],
+        AwaitTarget::App(app) => {
+            let label = format!("com.dokku.app-name={app}");
+            let listed = engine.containers(&[&label, "com.dokku.process-type=web"])?;
+            current(&step.runner.site, app, listed)
+        }
+    };
+    let mut out = Vec::new();
+    for name in names {
+        out.extend(engine.container(&name)?);
+    }
+    Ok(out)
+}
+
+/// The containers that Dokku routes to; older ones live on for a while to be retired.
+fn current(site: &crate::site::Site, app: &str, listed: Vec<ContainerFacts>) -> Vec<String> {
+    let dir = site.dokku_root.join(app);
+    let mut ids = Vec::new();
+    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("CONTAINER.web.") {
+            ids.extend(std::fs::read_to_string(entry.path()).ok().map(|id| id.trim().to_owned()));
+        }
+    }
+    ids.sort();
+    if ids.is_empty() { listed.into_iter().map(|one| one.id).collect() } else { ids }
+}
+
+fn failed(step: &Step<'_>, message: String, container: &str) -> ActionError {
+    let mut error = ActionError::new(message);
+    error.lines = step.engine().container_logs(container, 20).unwrap_or_default();
+    error
+}
+
+/// Waits for one container; `healthy after 3.2 s`.
+///
+/// # Errors
+/// Why it did not pass the gate, with the last lines of its log.
+pub fn await_container(engine: &dyn Engine, container: &str, gate: &Gate, cancel: &Cancel) -> Result<String, ActionError> {
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(gate.limit);
+    let mut watch = Watch::default();
+    let failed = |message: String| {
+        let mut error = ActionError::new(message);
+        error.lines = engine.container_logs(container, 20).unwrap_or_default();
+        error
+    };
+    loop {
+        let found: Vec<ContainerFacts> = engine.container(container)?.into_iter().collect();
+        match watch.look(&found, gate, begun.elapsed()) {
+            Verdict::Ready => {
+                let word = if gate.healthy { "healthy" } else { "up" };
+                return Ok(format!("{word} after {:.1} s", begun.elapsed().as_secs_f64()));
+            }
+            Verdict::Failed(message, _) => return Err(failed(message)),
+            Verdict::Wait if Instant::now() >= until => {
+                let goal = if gate.healthy { "healthy" } else { "up for a moment" };
+                return Err(failed(format!("was not {goal} within {} s", gate.limit)));
+            }
+            Verdict::Wait => drop(cancel.sleep(POLL)),
+        }
+    }
+}
+
+enum Verdict {
+    Ready,
+    Wait,
+    Failed(String, String),
+}
+
+/// Restarts and times seen so far.
+#[derive(Default)]
+struct Watch {
+    steady: Option<(Duration, Vec<(String, i64, String)>)>,
+}
+
+impl Watch {
+    fn look(&mut self, containers: &[ContainerFacts], gate: &Gate, now: Duration) -> Verdict {
+        if containers.is_empty() {
+            return Verdict::Wait;
+        }
+        for one in containers {
+            match (one.status.as_str(), one.health.as_str()) {
+                ("exited" | "dead", _) => {
+                    let message = format!("{} ended with exit code {}", one.name, one.exit_code);
+                    return Verdict::Failed(message, one.name.clone());
+                }
+                (_, "unhealthy") if gate.healthy => {
+                    return Verdict::Failed(format!("{} is unhealthy", one.name), one.name.clone());
+                }
+                _ => {}
+            }
+        }
+        if gate.healthy {
+            let all = containers.iter().all(|one| one.health == "healthy");
+            // An image whose check is not known to the engine any more has nothing to wait for.
+            let none = containers.iter().all(|one| one.health.is_empty() && one.status == "running");
+            if all {
+                return Verdict::Ready;
+            }
+            if !none {
+                return Verdict::Wait;
+            }
+        }
+        let state: Vec<(String, i64, String)> = containers
+            .iter()
+            .map(|one| (one.id.clone(), one.restarts, one.status.clone()))
+            .collect();
+        if containers.iter().any(|one| one.status != "running") {
+            self.steady = None;
+            return Verdict::Wait;
+        }
+        match &self.steady {
+            Some((since, known)) if *known == state => {
+                if now.saturating_sub(*since) >= Duration::from_secs(gate.settle) {
+                    Verdict::Ready
+                } else {
+                    Verdict::Wait
+                }
+            }
+            _ => {
+                self.steady = Some((now, state));
+                if gate.settle == 0 { Verdict::Ready } else { Verdict::Wait }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(status: &str, health: &str, restarts: i64) -> ContainerFacts {
+        ContainerFacts {
+            id: "1".into(),
+            name: "db".into(),
+            status: status.into(),
+            health: health.into(),
+            restarts,
+            ..ContainerFacts::default()
+        }
+    }
+
+    fn ready(verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Ready)
+    }
+
+    #[test]
+    fn health_decides_where_there_is_a_check() {
+        let gate = Gate { healthy: true, ..Gate::default() };
+        let mut watch = Watch::default();
+        let at = Duration::from_secs;
+        assert!(matches!(watch.look(&[one("running", "starting", 0)], &gate, at(0)), Verdict::Wait));
+        assert!(ready(&watch.look(&[one("running", "healthy", 0)], &gate, at(1))));
+        let bad = watch.look(&[one("running", "unhealthy", 0)], &gate, at(1));
+        assert!(matches!(bad, Verdict::Failed(..)));
+    }
+
+    #[test]
+    fn without_a_check_it_must_stay_up_without_a_restart() {
+        let gate = Gate::default();
+        let mut watch = Watch::default();
+        let at = Duration::from_secs;
+        assert!(!ready(&watch.look(&[one("running", "", 0)], &gate, at(0))));
+        assert!(!ready(&watch.look(&[one("restarting", "", 1)], &gate, at(1))));
+        assert!(!ready(&watch.look(&[one("running", "", 1)], &gate, at(2))));
+        assert!(!ready(&watch.look(&[one("running", "", 1)], &gate, at(3))));
+        assert!(ready(&watch.look(&[one("running", "", 1)], &gate, at(4))));
+        let ended = watch.look(&[one("exited", "", 1)], &gate, at(5));
+        assert!(matches!(ended, Verdict::Failed(..)));
+    }
+}

@@ -1,0 +1,90 @@
+//! Raw containers and jobs.
+
+use std::time::Duration;
+
+use super::{ActionError, Done, Ran, Step};
+use crate::docker::{ContainerSpec, EngineError};
+use crate::plan::raw::HASH_LABEL;
+
+/// Seconds between the stop signal and the kill where the file says nothing (Compose's default).
+const GRACE: u64 = 10;
+
+pub(super) fn run(step: &Step<'_>, spec: &ContainerSpec) -> Ran {
+    let engine = step.engine();
+    match engine.container(&spec.name)? {
+        Some(there) if there.labels.get(HASH_LABEL) == spec.labels.get(HASH_LABEL) => {}
+        Some(_) => {
+            let message = format!("another container is named {}", spec.name);
+            return Err(ActionError::new(message));
+        }
+        None => drop(engine.container_create(spec)?),
+    }
+    engine.container_start(&spec.name)?;
+    Ok(Done::default())
+}
+
+pub(super) fn stash(step: &Step<'_>, name: &str, stash: &str) -> Ran {
+    let engine = step.engine();
+    if engine.container(name)?.is_none() {
+        return Ok(Done::default());
+    }
+    // Left over by a cleanup that failed; the one in use has the plain name.
+    engine.container_remove(stash)?;
+    engine.container_stop(name, Duration::from_secs(GRACE))?;
+    engine.container_rename(name, stash)?;
+    Ok(Done::default())
+}
+
+pub(super) fn unstash(step: &Step<'_>, name: &str, stash: &str, running: bool) -> Ran {
+    let engine = step.engine();
+    if engine.container(stash)?.is_some() {
+        engine.container_remove(name)?;
+        engine.container_rename(stash, name)?;
+    }
+    if running && engine.container(name)?.is_some() {
+        engine.container_start(name)?;
+    }
+    Ok(Done::default())
+}
+
+/// Runs to completion; the exit code decides, the output is shown.
+pub(super) fn job(step: &Step<'_>, spec: &ContainerSpec, limit: u64) -> Ran {
+    let engine = step.engine();
+    // One that an earlier run left is not this one's.
+    engine.container_remove(&spec.name)?;
+    engine.container_create(spec)?;
+    engine.container_start(&spec.name)?;
+    let until = std::time::Instant::now()
+        + step.context.remaining().min(Duration::from_secs(limit));
+    let code = loop {
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        match engine.container_wait(&spec.name, left.min(Duration::from_secs(2))) {
+            Ok(code) => break code,
+            Err(EngineError::TimedOut(_)) if !left.is_zero() => {
+                if let Err(error) = step.context.check(true) {
+                    engine.container_stop(&spec.name, Duration::from_secs(GRACE))?;
+                    return Err(error);
+                }
+            }
+            Err(EngineError::TimedOut(_)) => {
+                engine.container_stop(&spec.name, Duration::from_secs(GRACE))?;
+                let mut error = ActionError::new(format!("did not end within {limit} s"));
+                error.lines = engine.container_logs(&spec.name, 20)?;
+                return Err(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let lines = engine.container_logs(&spec.name, 200)?;
+    for line in &lines {
+        step.context.line(line);
+    }
+    if code == 0 {
+        let mut done = Done { detail: "exit code 0".into(), ..Done::default() };
+        done.facts.insert("exit".into(), "0".into());
+        return Ok(done);
+    }
+    let mut error = ActionError::new(format!("ended with exit code {code}"));
+    error.lines = lines[lines.len().saturating_sub(20)..].to_vec();
+    Err(error)
+}

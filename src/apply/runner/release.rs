@@ -1,0 +1,78 @@
+//! A release that a deploy replaces, kept and brought back.
+//!
+//! Dokku does not undo a failed deploy: the old container serves on, but image tag, repository and source stay
+//! at the new release, and the next restart would run it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{ActionError, Done, Ran, Step};
+use crate::dokku;
+use crate::plan::Release;
+use crate::process::Command;
+
+pub(super) fn keep(step: &Step<'_>, release: &Release) -> Ran {
+    if release.image_id.is_empty() {
+        return Ok(Done::default());
+    }
+    let (repository, tag) = release.keep.split_once(':').unwrap_or((&release.keep, "previous"));
+    step.engine().image_tag(&release.image_id, repository, tag)?;
+    Ok(Done::default())
+}
+
+pub(super) fn restore(step: &Step<'_>, app: &str, release: &Release) -> Ran {
+    let latest = format!("dokku/{app}:latest");
+    let engine = step.engine();
+    let now = engine.image(&latest)?.map(|facts| facts.id).unwrap_or_default();
+    if now != release.image_id && !release.image_id.is_empty() {
+        engine.image_tag(&release.keep, &format!("dokku/{app}"), "latest")?;
+    }
+    repository(step, app, release)?;
+    let source = step.dokku.source(app)?;
+    if source.image != release.source_image {
+        let value = Some(release.source_image.as_str()).filter(|image| !image.is_empty());
+        step.call(dokku::property::set("git", app, "source-image", value)?)?;
+    }
+    let label = format!("com.dokku.app-name={app}");
+    let mut running: Vec<String> = engine
+        .containers(&[&label])?
+        .into_iter()
+        .filter(|one| one.status == "running")
+        .map(|one| one.id)
+        .collect();
+    running.sort();
+    if running == release.containers {
+        return Ok(Done::default());
+    }
+    if release.running {
+        step.live(dokku::ps::restart(app))
+    } else {
+        step.call(dokku::ps::stop(app))
+    }
+}
+
+/// The deploy branch of the app's repository, as it was.
+fn repository(step: &Step<'_>, app: &str, release: &Release) -> Result<(), ActionError> {
+    let dir = step.runner.site.dokku_root.join(app);
+    if release.branch.is_empty() || !dir.join("HEAD").exists() {
+        return Ok(());
+    }
+    let reference = format!("refs/heads/{}", release.branch);
+    let args: Vec<&str> = if release.commit.is_empty() {
+        vec!["update-ref", "-d", &reference]
+    } else {
+        vec!["update-ref", &reference, &release.commit]
+    };
+    let env: BTreeMap<String, String> = step.dokku.env().clone();
+    let output = Command::new("git", &env)
+        .args(["--git-dir".as_ref(), dir.as_os_str()])
+        .args(args)
+        .limit(Duration::from_secs(60))
+        .run()
+        .map_err(|error| ActionError::new(error.to_string()))?;
+    if output.success() {
+        Ok(())
+    } else {
+        Err(ActionError::new(format!("cannot set {reference} of {app} back")))
+    }
+}

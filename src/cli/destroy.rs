@@ -1,0 +1,224 @@
+//! `compose:destroy`: takes a project away in reverse order. It goes forward only: every step may be repeated, and
+//! the project is known until the last one is done, so that a second `destroy` finishes an interrupted one.
+
+use std::collections::BTreeSet;
+use std::io::BufRead;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::args::DestroyArgs;
+use super::import::runner;
+use super::recover::{self, lock_error, unknown};
+use super::session::Session;
+use super::{Exit, Failed};
+use crate::apply::{ActionError, Cancel, Context, Runner, by_hand, unfinished};
+use crate::map::resources::{DesiredService, Kind};
+use crate::observe::{self, Observed, Wanted};
+use crate::plan::{Action, raw};
+use crate::state::{Lock, State};
+use crate::ui::Printer;
+
+/// Time for one step.
+const STEP: Duration = Duration::from_secs(600);
+/// Steps of one wave at once.
+const AT_ONCE: usize = 4;
+
+pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> Result<Exit> {
+    let dir = session.project_dir(&args.project)?;
+    if !dir.exists() {
+        return Err(unknown(&args.project));
+    }
+    let wait = Duration::from_secs(args.lock_wait);
+    let lock = Lock::acquire(&dir, "compose:destroy", &session.env, wait, &|| false).map_err(lock_error)?;
+    if unfinished(&dir)?.is_some() {
+        let exit = recover::recover(session, printer, &lock)?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+    }
+    let Some(state) = State::load(&dir)? else {
+        // A first import that was undone leaves only its records.
+        dir.remove()?;
+        return Err(unknown(&args.project));
+    };
+    let wanted = Wanted { project: &state.project, containers: state.created.containers.clone(), images: BTreeSet::new() };
+    let observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
+    let users = outside_users(session, &state, &observed, args.volumes)?;
+    if !users.is_empty() {
+        return Err(Failed::new(Exit::Wrong, format!("{} is in use from outside: {}; nothing was removed", state.project, users.join("; "))).into());
+    }
+    if !args.force && !confirmed(printer, &state, args.volumes)? {
+        return Err(Failed::new(Exit::Wrong, "the name does not match: nothing was removed").into());
+    }
+    let steps = Steps { session, printer, dir: &dir.run("destroy"), runner: runner(session, Some(&state)), project: &state.project };
+    let mut failed = Vec::new();
+    for wave in waves(&state, &observed, args.volumes) {
+        failed = steps.wave(&wave);
+        if !failed.is_empty() {
+            break;
+        }
+    }
+    if !failed.is_empty() {
+        for (action, error) in &failed {
+            printer.warn(&format!("{}: {}", by_hand::title(action), error.message));
+            for line in &error.lines {
+                printer.warn(&format!("| {line}"));
+            }
+        }
+        return Err(Failed::new(Exit::Stuck, format!("{} is not removed whole: mend the cause and run compose:destroy again", state.project)).into());
+    }
+    dir.remove()?;
+    let kept: Vec<&str> = if args.volumes { Vec::new() } else { state.created.volumes.iter().map(String::as_str).collect() };
+    if !kept.is_empty() {
+        printer.detail(&format!("kept with their data: {}; remove them with docker volume rm", kept.join(" ")));
+    }
+    printer.header(&format!("{} is destroyed", state.project));
+    Ok(Exit::Done)
+}
+
+/// Asks for the name, as Dokku's own `:destroy` commands do.
+fn confirmed(printer: &Printer, state: &State, volumes: bool) -> Result<bool> {
+    let more = if volumes { " and the data in its volumes" } else { "" };
+    printer.warn(&format!("WARNING: Potentially Destructive Action\nThis command will destroy {} with {} services{more}.", state.project, state.desired.services.len()));
+    printer.warn(&format!("To proceed, type \"{}\"", state.project));
+    printer.result("> ");
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim() == state.project)
+}
+
+/// Containers and apps outside the project that use its networks, and its volumes where they are to go.
+fn outside_users(session: &Session, state: &State, observed: &Observed, volumes: bool) -> Result<Vec<String>> {
+    let own_apps: BTreeSet<&str> = all_services(state).map(|service| service.kind.resource_name()).chain([state.project.as_str()]).collect();
+    let mut out = Vec::new();
+    for name in &state.created.networks {
+        let Some(network) = session.engine.network(name)? else { continue };
+        for id in network.containers {
+            let Some(container) = session.engine.container(&id)? else { continue };
+            let app = container.labels.get("com.dokku.app-name");
+            let own = container.labels.get(raw::PROJECT_LABEL) == Some(&state.project) || app.is_some_and(|app| own_apps.contains(app.as_str()));
+            if !own {
+                out.push(format!("{} is on the network {name}", app.unwrap_or(&container.name)));
+            }
+        }
+    }
+    let apps: Vec<String> = session.dokku.apps()?;
+    for (app, report) in session.dokku.reports("network", &apps)? {
+        for key in ["initial-network", "attach-post-create", "attach-post-deploy"] {
+            if !own_apps.contains(app.as_str()) && report.list(key).iter().any(|name| state.created.networks.contains(name)) {
+                out.push(format!("app {app} has a network of it as {key}"));
+            }
+        }
+    }
+    if volumes {
+        for name in &state.created.volumes {
+            for user in observed.volume_users.get(name).into_iter().flatten() {
+                out.push(format!("{user} mounts the volume {name}"));
+            }
+        }
+    }
+    out.sort();
+    out.dedup();
+    Ok(out)
+}
+
+fn all_services(state: &State) -> impl Iterator<Item = &DesiredService> {
+    state.desired.services.values().chain(state.left.values())
+}
+
+/// Steps in the order of removal; those of one wave do not wait for each other.
+fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> {
+    let mut waves: Vec<Vec<Action>> = Vec::new();
+    let mut left: Vec<&DesiredService> = all_services(state).collect();
+    while !left.is_empty() {
+        let needed = |name: &str| left.iter().any(|other| other.name != name && other.needs.contains_key(name));
+        let (now, later): (Vec<&DesiredService>, Vec<&DesiredService>) = left.iter().partition(|service| !needed(&service.name));
+        let (now, later) = if now.is_empty() { (later, Vec::new()) } else { (now, later) };
+        waves.push(now.iter().flat_map(|service| remove_service(service, state, observed)).collect());
+        left = later;
+    }
+    let mut shared: Vec<Action> = observed
+        .containers
+        .values()
+        .filter(|one| one.labels.get(raw::PROJECT_LABEL) == Some(&state.project))
+        .map(|one| Action::ContainerRemove { name: one.name.clone() })
+        .collect();
+    waves.push(std::mem::take(&mut shared));
+    shared.extend(state.created.networks.iter().map(|name| Action::NetworkRemove { name: name.clone() }));
+    if volumes {
+        shared.extend(state.created.volumes.iter().map(|name| Action::VolumeRemove { name: name.clone() }));
+    }
+    shared.extend(state.delivered.keys().map(|target| Action::FilesRemove { target: target.clone() }));
+    shared.extend(state.created.images.iter().map(|image| Action::ImageRemove { image: image.clone() }));
+    waves.push(shared);
+    let project = state.project.clone();
+    let mut last = vec![Action::HooksRemove { app: project.clone() }];
+    if !state.created.adopted_control_app {
+        last.push(Action::AppDestroy { app: project });
+    }
+    waves.push(last);
+    waves
+}
+
+fn remove_service(service: &DesiredService, state: &State, observed: &Observed) -> Vec<Action> {
+    match &service.kind {
+        Kind::App(app) if state.created.apps.contains(&app.app) || observed.app_names.contains(&app.app) => {
+            vec![Action::HooksRemove { app: app.app.clone() }, Action::AppDestroy { app: app.app.clone() }]
+        }
+        Kind::App(app) => vec![Action::HooksRemove { app: app.app.clone() }],
+        Kind::Container(spec) | Kind::Job(spec) => {
+            raw::replicas(spec).into_iter().map(|spec| Action::ContainerRemove { name: spec.name }).collect()
+        }
+    }
+}
+
+struct Steps<'a> {
+    session: &'a Session,
+    printer: &'a Printer,
+    dir: &'a std::path::Path,
+    runner: crate::apply::runner::ServerRunner,
+    project: &'a str,
+}
+
+impl Steps<'_> {
+    /// Runs the steps of a wave, a few at a time; those that failed, with why.
+    fn wave(&self, actions: &[Action]) -> Vec<(Action, ActionError)> {
+        let next = Mutex::new(actions.iter());
+        let failed = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE.min(actions.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let action = next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+                        let Some(action) = action else { return };
+                        if let Err(error) = self.step(action) {
+                            failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((action.clone(), error));
+                        }
+                    }
+                });
+            }
+        });
+        failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn step(&self, action: &Action) -> Result<(), ActionError> {
+        let _ = self.session;
+        let began = Instant::now();
+        let cancel = Cancel::default();
+        let context = Context {
+            project: self.project,
+            run: "destroy",
+            op: None,
+            undoing: true,
+            cancel: &cancel,
+            deadline: began + STEP,
+            before: self.dir,
+            lines: &|_| {},
+        };
+        self.runner.run(action, &context)?;
+        self.printer.step(&format!("{} ({:.1} s)", by_hand::title(action), began.elapsed().as_secs_f64()));
+        Ok(())
+    }
+}

@@ -1,0 +1,466 @@
+//! `compose:import` and `compose:plan`: load, map, observe, plan, apply, remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use indexmap::IndexMap;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::args::ImportArgs;
+use super::load::{self, Input};
+use super::recover;
+use super::session::Session;
+use super::{Exit, Failed};
+use crate::apply::context::Observers;
+use crate::apply::runner::ServerRunner;
+use crate::apply::{Applier, Cancel, Limits, Outcome, RunLog, Signals, unfinished};
+use crate::dokku::FLOOR;
+use crate::map::resources::{Desired, Kind};
+use crate::map::{self, Findings, names};
+use crate::observe::{self, Observed, Wanted};
+use crate::plan::{Action, Inputs, Last, Plan, conflicts, reconcile};
+use crate::secret::DigestKey;
+use crate::state::versions::{self, Version, VersionResult};
+use crate::state::{JobRecord, Lock, State, store};
+use crate::ui::{Printer, plan as show, progress::Progress};
+
+pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Result<Exit> {
+    let (project, source) = project_of(args)?;
+    let mut source_args = args.source.clone();
+    source_args.source = source;
+    let dir = session.project_dir(&project)?;
+    let cancel = Cancel::default();
+    let lock = if args.dry_run {
+        None
+    } else {
+        let wait = Duration::from_secs(args.lock_wait);
+        Some(Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled()).map_err(super::recover::lock_error)?)
+    };
+    if let Some(open) = unfinished(&dir)? {
+        match &lock {
+            Some(lock) => {
+                printer.step(&format!("Ending the interrupted run {}", open.run));
+                let exit = recover::recover(session, printer, lock)?;
+                if exit != Exit::Done {
+                    return Ok(exit);
+                }
+            }
+            None => printer.warn(&format!("run {} was interrupted: the next import or compose:recover ends it first", open.run)),
+        }
+    }
+    version_floor(session)?;
+    let key = session.digest_key(lock.is_some())?;
+    let state = State::load(&dir)?;
+    let prepared = prepare(session, printer, args, &project, &source_args, &key, state.as_ref())?;
+    let plan = &prepared.plan;
+    if args.dry_run {
+        return Ok(dry_run(printer, args, &prepared));
+    }
+    let Some(lock) = lock else { bail!("the project is not locked") };
+    if plan.is_empty() {
+        refresh(session, &lock, state, &prepared)?;
+        if printer.is_json() {
+            printer.json(&json!({ "version": 1, "project": project, "outcome": "unchanged", "plan": show::to_json(plan) }));
+        } else {
+            show::print(printer, plan, prepared.desired.services.len());
+            printer.header(&format!("{project} is up to date: nothing to do"));
+        }
+        return Ok(Exit::Done);
+    }
+    if !printer.is_json() && !args.events {
+        show::print(printer, plan, prepared.desired.services.len());
+        if args.operations {
+            show::print_operations(printer, plan);
+        }
+        printer.header(&show::summary(plan));
+    }
+    apply(session, printer, args, &lock, &prepared, state, cancel)
+}
+
+/// Project and source: `import shop ./dir`, or `import --project shop ./dir`.
+fn project_of(args: &ImportArgs) -> Result<(String, Option<String>)> {
+    let (project, source) = match (&args.named, &args.project, &args.source.source) {
+        (Some(named), first, None) => (named.clone(), first.clone()),
+        (Some(_), Some(_), Some(_)) => bail!("the project is given twice: as --project and as the first argument"),
+        (Some(named), None, source) => (named.clone(), source.clone()),
+        (None, Some(project), source) => (project.clone(), source.clone()),
+        (None, None, _) => bail!("which project? dokku compose:import PROJECT [SOURCE]"),
+    };
+    if !names::valid_project(&project) {
+        bail!("{project} cannot be a project: use lower-case letters, digits and -, at most 40, beginning and ending with a letter or digit");
+    }
+    Ok((project, source))
+}
+
+fn version_floor(session: &Session) -> Result<()> {
+    let version = session.dokku.version()?;
+    if version < FLOOR {
+        bail!("Dokku {version} is too old: {FLOOR} or newer is needed; update it with: sudo apt-get install dokku");
+    }
+    Ok(())
+}
+
+/// Everything that was decided before the first change.
+struct Prepared {
+    input: Input,
+    desired: Desired,
+    observed: Observed,
+    plan: Plan,
+    checksum: String,
+    warnings: usize,
+    not_done: BTreeSet<String>,
+}
+
+fn prepare(
+    session: &Session,
+    printer: &Printer,
+    args: &ImportArgs,
+    project: &str,
+    source: &super::args::SourceArgs,
+    key: &DigestKey,
+    state: Option<&State>,
+) -> Result<Prepared> {
+    let controls = controls(session, project, state)?;
+    printer.hide(controls.values().filter(|value| value.len() >= 6));
+    let input = load::load(source, session, project, controls, printer, |_| {})?;
+    let reserved = session.reserved();
+    if reserved.contains(project) {
+        bail!("{project} is the name of a Dokku plugin: its settings would lie in the plugin's folder; choose another name");
+    }
+    let wanted = Wanted {
+        project,
+        containers: input.project.services.keys().map(|name| format!("{project}-{name}")).collect(),
+        images: input.project.services.values().filter_map(|service| service.image.clone()).collect(),
+    };
+    let mut observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
+    let allowed = session.allowed_paths();
+    let findings = Findings::default();
+    let desired = {
+        let ctx = map::Context {
+            project,
+            compose: &input.project,
+            site: &session.site,
+            key,
+            images: &observed.images,
+            volumes: &observed.volumes,
+            domains: &observed.domains,
+            remembered: state.map(|state| &state.desired),
+            allowed_paths: &allowed,
+            reserved: &reserved,
+            findings: &findings,
+        };
+        map::map(&ctx)
+    };
+    for raw in desired.services.values() {
+        if let Kind::Container(raw) | Kind::Job(raw) = &raw.kind
+            && let Some(facts) = session.engine.image(&raw.container.image)?
+        {
+            observed.images.insert(raw.container.image.clone(), facts);
+        }
+    }
+    let not_done = findings.not_done();
+    let mut found = findings.into_diagnostics();
+    read_apps(session, key, &desired, state, &mut observed)?;
+    let last = state.map(last);
+    let positions = positions(&input);
+    let inputs = Inputs { desired: &desired, observed: &observed, last: last.as_ref(), positions: &positions };
+    found.items.extend(conflicts(&inputs, &owned(state), &|path| input.project.key_span(path)));
+    printer.diagnostics(&found, &input.loaded.sources);
+    if found.has_errors() {
+        return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
+    }
+    let warned = |items: &[crate::diag::Diagnostic]| items.iter().filter(|item| item.severity == crate::diag::Severity::Warning).count();
+    let warnings = warned(&found.items) + warned(&input.loaded.diagnostics.items);
+    if args.strict && warnings > 0 {
+        return Err(Failed::new(Exit::Wrong, format!("{warnings} warnings, and --strict was given: nothing was changed")).into());
+    }
+    let plan = reconcile(&inputs);
+    let checksum = checksum(&input, key);
+    Ok(Prepared { input, desired, observed, plan, checksum, warnings, not_done })
+}
+
+/// The control app's own variables: the project's, for interpolation.
+fn controls(session: &Session, project: &str, state: Option<&State>) -> Result<IndexMap<String, String>> {
+    if state.is_none() && !session.dokku.app_exists(project)? {
+        return Ok(IndexMap::new());
+    }
+    let all = match session.dokku.config(project) {
+        Ok(all) => all,
+        // Somebody destroyed it behind our back: the import makes it again.
+        Err(crate::dokku::DokkuError::UnknownApp { .. }) => return Ok(IndexMap::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let own = |name: &str| name == "NO_VHOST" || name == "GIT_REV" || name.starts_with("DOKKU_");
+    Ok(all.into_iter().filter(|(name, _)| !own(name)).collect())
+}
+
+/// Reads those apps of which it is not proved that nothing changed.
+fn read_apps(session: &Session, key: &DigestKey, desired: &Desired, state: Option<&State>, observed: &mut Observed) -> Result<()> {
+    let names = app_names(desired);
+    let none = BTreeMap::new();
+    let known = state.map_or(&none, |state| &state.fingerprints);
+    let same = observe::unchanged(&session.dokku, &names, known);
+    let mut stale = Vec::new();
+    for name in names {
+        let asked_before = state.is_some_and(|state| same_app(&state.desired, desired, &name));
+        if same.contains(&name) && asked_before && observed.app_names.contains(&name) {
+            observed.unchanged.insert(name);
+        } else {
+            stale.push(name);
+        }
+    }
+    observe::apps(&session.dokku, session.engine.as_ref(), key, observed, &stale)?;
+    Ok(())
+}
+
+fn app_names(desired: &Desired) -> Vec<String> {
+    let apps = desired.services.values().filter(|service| matches!(service.kind, Kind::App(_)));
+    std::iter::once(desired.project.clone()).chain(apps.map(|service| service.kind.resource_name().to_owned())).collect()
+}
+
+/// Whether the file asks of an app what it asked last time.
+fn same_app(before: &Desired, now: &Desired, app: &str) -> bool {
+    if app == now.project {
+        return true;
+    }
+    let find = |desired: &Desired| desired.services.values().find(|service| service.kind.resource_name() == app).and_then(|service| serde_json::to_string(service).ok());
+    find(before).is_some() && find(before) == find(now)
+}
+
+fn last(state: &State) -> Last {
+    let jobs = state.jobs.iter().filter(|(_, job)| job.exit == 0).map(|(name, job)| (name.clone(), job.hash.clone()));
+    Last { desired: state.desired.clone(), jobs: jobs.collect() }
+}
+
+/// Names of apps and containers that are this project's.
+fn owned(state: Option<&State>) -> BTreeSet<String> {
+    let Some(state) = state else { return BTreeSet::new() };
+    let services = state.desired.services.values().map(|service| service.kind.resource_name().to_owned());
+    state.created.apps.iter().chain(&state.created.containers).cloned().chain(services).chain([state.project.clone()]).collect()
+}
+
+/// `file:line:column` of services, and of networks and volumes by their name on the server.
+fn positions(input: &Input) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    let sources = &input.loaded.sources;
+    let mut put = |name: String, path: &str| {
+        if let Some(at) = input.project.key_span(path).and_then(|span| sources.position(span)) {
+            out.insert(name, at);
+        }
+    };
+    for name in input.project.services.keys() {
+        put(format!("services.{name}"), &format!("services.{name}"));
+    }
+    for key in input.project.networks.keys() {
+        put(format!("network {key}"), &format!("networks.{key}"));
+    }
+    for key in input.project.volumes.keys() {
+        put(format!("volume {key}"), &format!("volumes.{key}"));
+    }
+    out
+}
+
+/// The digest of the files as read, the variables and the plugin's version.
+fn checksum(input: &Input, key: &DigestKey) -> String {
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    for file in input.loaded.sources.iter() {
+        hash.update(&file.name);
+        hash.update([0]);
+        hash.update(key.digest(&file.text));
+    }
+    for (name, value) in &input.project.environment {
+        hash.update(name);
+        hash.update(key.digest(value));
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn dry_run(printer: &Printer, args: &ImportArgs, prepared: &Prepared) -> Exit {
+    let plan = &prepared.plan;
+    if printer.is_json() {
+        let mut value = show::to_json(plan);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("warnings".into(), json!(prepared.warnings));
+            object.insert("not_done".into(), json!(prepared.not_done));
+        }
+        printer.json(&value);
+    } else {
+        show::print(printer, plan, prepared.desired.services.len());
+        if args.operations {
+            show::print_operations(printer, plan);
+        }
+        printer.header(&show::summary(plan));
+    }
+    if args.detailed_exitcode && !plan.is_empty() { Exit::Pending } else { Exit::Done }
+}
+
+/// Nothing was to be done: only the memory of what the server looks like is brought up to date.
+fn refresh(session: &Session, lock: &Lock, state: Option<State>, prepared: &Prepared) -> Result<()> {
+    let Some(mut state) = state else { return Ok(()) };
+    let fingerprints = observe::fingerprints(&session.site, &app_names(&prepared.desired));
+    if state.fingerprints != fingerprints || state.checksum != prepared.checksum {
+        state.fingerprints = fingerprints;
+        state.checksum.clone_from(&prepared.checksum);
+        state.save(lock.dir())?;
+    }
+    Ok(())
+}
+
+fn apply(
+    session: &Session,
+    printer: &Printer,
+    args: &ImportArgs,
+    lock: &Lock,
+    prepared: &Prepared,
+    state: Option<State>,
+    cancel: Cancel,
+) -> Result<Exit> {
+    let run = crate::state::new_run_id()?;
+    let notices = printer.masker();
+    let _signals = Signals::listen(cancel.clone(), move |notice| {
+        Printer::new(crate::ui::Format::Text, false, true).warn(&notices.mask(&notice.message()));
+    })?;
+    let runner = runner(session, state.as_ref());
+    let progress = Progress::new(printer, args.events);
+    let log = RunLog::open(lock.dir(), &run)?;
+    let observers = if printer.is_json() && !args.events { Observers(vec![&log]) } else { Observers(vec![&progress, &log]) };
+    let mut applier = Applier::new(lock, &runner);
+    applier.observer = &observers;
+    applier.masker = printer.masker();
+    applier.cancel = cancel;
+    applier.limits = limits(args);
+    let began = Instant::now();
+    let plan = &prepared.plan;
+    let outcome = applier.execute(plan, &run, |_| commit(session, lock, prepared, state.as_ref(), &run, &runner, began))?;
+    store_retention(lock);
+    Ok(report(printer, args, plan, &outcome, began.elapsed()))
+}
+
+/// The runner of a session; it knows what earlier imports delivered.
+pub(super) fn runner(session: &Session, state: Option<&State>) -> ServerRunner {
+    ServerRunner {
+        dokku: session.dokku.clone(),
+        engine: Arc::clone(&session.engine),
+        site: session.site.clone(),
+        delivered: Mutex::new(state.map(|state| state.delivered.clone()).unwrap_or_default()),
+    }
+}
+
+fn limits(args: &ImportArgs) -> Limits {
+    let mut limits = Limits::default();
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    limits.parallel = args.parallel.map_or(cores.clamp(2, 8), usize::from);
+    if let Some(seconds) = args.timeout {
+        limits.op = Duration::from_secs(seconds.max(1));
+    }
+    limits
+}
+
+/// How many runs and versions are kept.
+const KEEP: usize = 20;
+
+fn store_retention(lock: &Lock) {
+    // Old records that cannot be removed now are tried again by the next run.
+    let _ = lock.dir().retain_runs(KEEP);
+}
+
+/// Saves version and state; the state is the commit point and comes last.
+fn commit(
+    session: &Session,
+    lock: &Lock,
+    prepared: &Prepared,
+    before: Option<&State>,
+    run: &str,
+    runner: &ServerRunner,
+    began: Instant,
+) -> Result<(), store::StoreError> {
+    let mut state = before.cloned().unwrap_or_default();
+    let desired = &prepared.desired;
+    state.project.clone_from(&desired.project);
+    state.version += 1;
+    state.checksum.clone_from(&prepared.checksum);
+    created(&mut state, prepared);
+    let gone: Vec<_> = state.desired.services.iter().filter(|(name, _)| !desired.services.contains_key(*name)).map(|(name, service)| (name.clone(), service.clone())).collect();
+    state.desired = desired.clone();
+    // Services that left the file run on until they are pruned; they stay known.
+    for (name, service) in gone {
+        state.left.insert(name, service);
+    }
+    state.left.retain(|name, _| !desired.services.contains_key(name));
+    for service in desired.services.values() {
+        if let Kind::Job(raw) = &service.kind {
+            let hash = raw.container.labels.get(crate::plan::raw::HASH_LABEL).cloned().unwrap_or_default();
+            state.jobs.insert(service.name.clone(), JobRecord { hash, exit: 0 });
+        }
+    }
+    state.delivered = runner.delivered.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    state.fingerprints = observe::fingerprints(&session.site, &app_names(desired));
+    state.updated_at = store::now();
+    run.clone_into(&mut state.run);
+    let result = VersionResult {
+        version: state.version,
+        run: run.to_owned(),
+        at: state.updated_at.clone(),
+        who: lock.holder().to_string(),
+        command: "compose:import".into(),
+        checksum: state.checksum.clone(),
+        operations: prepared.plan.ops.len(),
+        duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ..VersionResult::default()
+    };
+    let files = prepared.input.loaded.sources.iter().map(|file| (file_name(&file.name), file.text.clone().into_bytes())).collect();
+    versions::write(lock.dir(), &Version { result, files, desired: desired.clone(), plan: prepared.plan.clone() })?;
+    state.save(lock.dir())?;
+    // Versions beyond the retention go after the commit; one that stays is removed by the next import.
+    let _ = versions::retain(lock.dir(), KEEP, state.version);
+    Ok(())
+}
+
+/// A name below the version's folder.
+fn file_name(name: &str) -> String {
+    let plain: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != "." && *part != "..").collect();
+    if plain.is_empty() || name == "-" { "stdin.yaml".into() } else { plain.join("/") }
+}
+
+/// What this project made and may remove.
+fn created(state: &mut State, prepared: &Prepared) {
+    let created = &mut state.created;
+    for op in &prepared.plan.ops {
+        match &op.action {
+            Action::NetworkCreate { spec } => drop(created.networks.insert(spec.name.clone())),
+            Action::VolumeCreate { spec } => drop(created.volumes.insert(spec.name.clone())),
+            Action::AppCreate { app } => drop(created.apps.insert(app.clone())),
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => drop(created.containers.insert(spec.name.clone())),
+            Action::ImageBuild { spec } => drop(created.images.insert(spec.tag.clone())),
+            Action::ReleaseKeep { release, .. } => drop(created.images.insert(release.keep.clone())),
+            _ => {}
+        }
+    }
+    let project = &prepared.desired.project;
+    if !created.apps.contains(project) && prepared.observed.app_names.contains(project) {
+        created.adopted_control_app = true;
+    }
+}
+
+fn report(printer: &Printer, args: &ImportArgs, plan: &Plan, outcome: &Outcome, elapsed: Duration) -> Exit {
+    let seconds = format!("{:.0} s", elapsed.as_secs_f64());
+    let (exit, word, sentence) = match outcome {
+        Outcome::Done { .. } => (Exit::Done, "done", format!("{} is imported: {} in {seconds}", plan.project, show::summary(plan).replace("to ", ""))),
+        Outcome::RolledBack { failure, .. } => (Exit::RolledBack, "rolled-back", format!("the import failed and was rolled back after {seconds}: {}", failure.message)),
+        Outcome::Stuck { failure, .. } => (Exit::Stuck, "stuck", format!("the import failed and could not be undone whole: {}", failure.message)),
+    };
+    if printer.is_json() && !args.events {
+        let message = match outcome {
+            Outcome::Done { .. } => serde_json::Value::Null,
+            Outcome::RolledBack { failure, .. } | Outcome::Stuck { failure, .. } => json!({ "service": failure.service, "message": failure.message, "lines": failure.lines }),
+        };
+        printer.json(&json!({ "version": 1, "project": plan.project, "outcome": word, "failure": message, "seconds": elapsed.as_secs_f64(), "plan": show::to_json(plan) }));
+    } else if !args.events {
+        if exit == Exit::Done { printer.header(&sentence) } else { printer.warn(&sentence) }
+    }
+    exit
+}

@@ -1,0 +1,84 @@
+//! What every subcommand starts from: the process's environment, the server's places, the adapters.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::docker::Engine;
+use crate::dokku::Dokku;
+use crate::sandbox;
+use crate::secret::DigestKey;
+use crate::site::Site;
+use crate::state::{self, ProjectDir};
+
+/// The process's environment and where it points.
+pub(super) struct Session {
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) site: Site,
+    pub(super) dokku: Dokku,
+    pub(super) engine: Arc<dyn Engine>,
+}
+
+impl Session {
+    /// Opens the server, or the sandbox in `world`.
+    pub(super) fn open(world: Option<&Path>) -> Result<Self> {
+        let env: BTreeMap<String, String> = std::env::vars().collect();
+        let site = match world.map(Path::to_path_buf).or_else(|| sandbox_of(&env)) {
+            Some(world) => {
+                let world = std::path::absolute(&world)?;
+                sandbox::create(&world).with_context(|| format!("cannot make a sandbox in {}", world.display()))?;
+                Site::sandbox(world)
+            }
+            None => Site::from_env(&env),
+        };
+        let dokku = Dokku::new(site.clone(), &env);
+        let engine: Arc<dyn Engine> = match &site.sandbox {
+            Some(_) => anyhow::bail!("no sandbox yet"),
+            None => Arc::new(crate::docker::DockerEngine::new(&site, &env)),
+        };
+        Ok(Self { env, site, dokku, engine })
+    }
+
+    /// The key of digests; `write` makes it where there is none, else a throw-away one serves.
+    pub(super) fn digest_key(&self, write: bool) -> Result<DigestKey> {
+        if write {
+            return Ok(state::create_digest_key(&self.site)?);
+        }
+        Ok(match state::read_digest_key(&self.site)? {
+            Some(key) => key,
+            None => state::random_digest_key()?,
+        })
+    }
+
+    /// A project's folder.
+    pub(super) fn project_dir(&self, project: &str) -> Result<ProjectDir> {
+        Ok(ProjectDir::new(&self.site, project)?)
+    }
+
+    /// Host paths that the administrator allows although they are sensitive.
+    pub(super) fn allowed_paths(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(allowed_file(&self.site)).unwrap_or_default();
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Names that no app may take: Dokku keeps plugins' settings beside those of apps.
+    pub(super) fn reserved(&self) -> std::collections::BTreeSet<String> {
+        let dirs = [self.site.lib_root.join("plugins/available"), self.site.lib_root.join("core-plugins/available")];
+        dirs.iter()
+            .flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
+    }
+}
+
+/// The administrator's list.
+pub(super) fn allowed_file(site: &Site) -> PathBuf {
+    site.data().join("allowed-host-paths")
+}
+
+/// Nested calls inside a sandbox stay in it.
+fn sandbox_of(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    env.get("DOKKU_COMPOSE_SANDBOX").filter(|world| !world.is_empty()).map(PathBuf::from)
+}

@@ -1,0 +1,187 @@
+//! Where the compose files come from: a directory, a file, a git repository, standard input.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use indexmap::IndexMap;
+
+use super::args::SourceArgs;
+use super::session::Session;
+use crate::compose::Request;
+use crate::process;
+
+/// Longest standard input: a compose file, or a tar of a directory.
+const MOST_COMPOSE: u64 = 16 << 20;
+const MOST_TAR: u64 = 2 << 30;
+
+/// A source made ready to be read.
+pub(super) struct Source {
+    pub(super) request: Request,
+    /// Deleted when dropped.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// Resolves the source of a command; `fallback` names a project whose files have no directory of their own.
+pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, controls: IndexMap<String, String>) -> Result<Source> {
+    let given = match args.source.as_deref() {
+        Some(source) => source.to_owned(),
+        None if !args.files.is_empty() => ".".to_owned(),
+        None if std::io::stdin().is_terminal() => ".".to_owned(),
+        None => "-".to_owned(),
+    };
+    let mut temporary = None;
+    let mut request = if given == "-" {
+        let folder = tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
+        let request = standard_input(&folder, fallback)?;
+        temporary = Some(folder);
+        request
+    } else if is_git(&given) {
+        let folder = tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
+        let request = clone(&given, &folder, session, fallback)?;
+        temporary = Some(folder);
+        request
+    } else {
+        local(&given)?
+    };
+    request.files.extend(args.files.iter().map(|file| if file == Path::new("-") { file.clone() } else { absolute(file, &request.project_dir) }));
+    request.profiles.extend(args.profiles.iter().cloned());
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    request.env_files = args.env_files.iter().map(|file| here.join(file)).collect();
+    request.variables = controls;
+    for entry in &args.env {
+        match entry.split_once('=') {
+            Some((name, value)) => drop(request.variables.insert(name.to_owned(), value.to_owned())),
+            None => match session.env.get(entry) {
+                Some(value) => drop(request.variables.insert(entry.clone(), value.clone())),
+                None => bail!("--env {entry}: the environment has no such variable; write --env {entry}=VALUE"),
+            },
+        }
+    }
+    Ok(Source { request, _temporary: temporary })
+}
+
+fn absolute(file: &Path, dir: &Path) -> PathBuf {
+    if file.is_absolute() { file.to_path_buf() } else { dir.join(file) }
+}
+
+fn local(given: &str) -> Result<Request> {
+    let path = std::path::absolute(given)?;
+    let meta = match std::fs::metadata(&path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
+            "user dokku may not read {}: make it readable, or send it: tar c -C {} . | dokku compose:import PROJECT -",
+            path.display(),
+            path.display()
+        ),
+        Err(error) => bail!("cannot read {}: {error}", path.display()),
+    };
+    if meta.is_dir() {
+        return Ok(Request::new(path));
+    }
+    let dir = path.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let mut request = Request::new(dir);
+    request.files = vec![path];
+    Ok(request)
+}
+
+fn is_git(given: &str) -> bool {
+    let (url, _) = given.split_once('#').unwrap_or((given, ""));
+    ["https://", "http://", "ssh://", "git://", "git@", "file://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// `URL#ref:dir`.
+fn clone(given: &str, folder: &tempfile::TempDir, session: &Session, fallback: &str) -> Result<Request> {
+    let (url, fragment) = given.split_once('#').unwrap_or((given, ""));
+    let (reference, dir) = fragment.split_once(':').unwrap_or((fragment, ""));
+    // Without a name of its own the compose project is called as the Dokku project.
+    let target = folder.path().join(if fallback.is_empty() { "repository" } else { fallback });
+    let env = session.dokku.env().clone();
+    let git = |args: Vec<&std::ffi::OsStr>| -> Result<()> {
+        let output = process::Command::new("git", &env).env("GIT_TERMINAL_PROMPT", "0").args(args).limit(Duration::from_secs(600)).run()?;
+        if !output.success() {
+            bail!("git failed for {url}: {}", output.stderr.trim());
+        }
+        Ok(())
+    };
+    let target_arg = target.as_os_str();
+    if reference.is_empty() {
+        git(vec!["clone".as_ref(), "--quiet".as_ref(), "--depth".as_ref(), "1".as_ref(), "--".as_ref(), url.as_ref(), target_arg])?;
+    } else {
+        git(vec!["clone".as_ref(), "--quiet".as_ref(), "--no-checkout".as_ref(), "--".as_ref(), url.as_ref(), target_arg])?;
+        git(vec!["-C".as_ref(), target_arg, "checkout".as_ref(), "--quiet".as_ref(), "--detach".as_ref(), reference.as_ref()])?;
+    }
+    if Path::new(dir).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+        bail!("{dir} leaves the repository");
+    }
+    Ok(Request::new(target.join(dir)))
+}
+
+fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request> {
+    let name = if fallback.is_empty() { "stdin" } else { fallback };
+    let dir = folder.path().join(name);
+    std::fs::create_dir(&dir)?;
+    let mut stdin = std::io::stdin().lock();
+    let mut head = vec![0; 512];
+    let mut length = 0;
+    while length < head.len() {
+        let read = stdin.read(&mut head[length..])?;
+        if read == 0 {
+            break;
+        }
+        length += read;
+    }
+    head.truncate(length);
+    let gzip = head.starts_with(&[0x1f, 0x8b]);
+    let tar = head.get(257..262) == Some(b"ustar".as_slice());
+    if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        bail!("the archive on standard input is compressed with zstd: send it plain or with gzip");
+    }
+    let stream = std::io::Cursor::new(head).chain(stdin);
+    if gzip {
+        unpack(flate2::read::GzDecoder::new(stream), &dir)?;
+        return Ok(Request::new(dir));
+    }
+    if tar {
+        unpack(stream, &dir)?;
+        return Ok(Request::new(dir));
+    }
+    let mut bytes = Vec::new();
+    stream.take(MOST_COMPOSE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_COMPOSE {
+        bail!("the compose file on standard input is larger than {} MiB", MOST_COMPOSE >> 20);
+    }
+    let mut request = Request::new(dir);
+    request.files = vec![PathBuf::from("-")];
+    request.stdin = Some(crate::yaml::decode(&bytes).map_err(|error| anyhow::anyhow!("standard input: {}", error.message))?);
+    Ok(request)
+}
+
+/// Unpacks a tar whose entries stay inside of `dir`; devices and the like are refused, the whole with them.
+fn unpack(stream: impl Read, dir: &Path) -> Result<()> {
+    let mut archive = tar::Archive::new(stream.take(MOST_TAR));
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_mtime(false);
+    let mut bytes = 0;
+    for entry in archive.entries().context("the archive on standard input is broken")? {
+        let mut entry = entry.context("the archive on standard input is broken or cut off")?;
+        let path = entry.path().context("the archive on standard input has a name that is none")?.into_owned();
+        let kind = entry.header().entry_type();
+        let fine = kind.is_file() || kind.is_dir() || kind.is_symlink() || kind.is_hard_link() || kind.is_pax_global_extensions();
+        if !fine {
+            bail!("the archive on standard input has {} of a kind that is not accepted", path.display());
+        }
+        bytes += entry.size();
+        if bytes > MOST_TAR {
+            bail!("the archive on standard input unpacks to more than {} GiB", MOST_TAR >> 30);
+        }
+        if kind.is_pax_global_extensions() {
+            continue;
+        }
+        if !entry.unpack_in(dir).with_context(|| format!("cannot unpack {}", path.display()))? {
+            bail!("the archive on standard input has {}, which leaves the directory", path.display());
+        }
+    }
+    Ok(())
+}

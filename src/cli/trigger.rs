@@ -1,0 +1,160 @@
+//! Dokku's triggers for the apps of projects. The shell files before this program leave at once for all others.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::session::Session;
+use super::{Exit, Failed};
+use crate::apply::runner::{await_container, network_endpoint};
+use crate::apply::{ActionError, Cancel};
+use crate::dokku;
+use crate::map::resources::{AppHooks, Kind};
+use crate::plan::raw::{PROJECT_LABEL, SERVICE_LABEL};
+use crate::state::{Lock, State, store};
+use crate::ui::Printer;
+
+/// Runs one; a name that is not known is left alone, since Dokku may call more than this version knows.
+pub(super) fn run(session: &Session, printer: &Printer, name: &str, args: &[String]) -> Result<Exit> {
+    let arg = |index: usize| args.get(index).map_or("", String::as_str);
+    match name {
+        "post-container-create" => post_container_create(session, arg(1), arg(2), arg(3)),
+        "check-deploy" => check_deploy(session, printer, arg(0), arg(1), arg(5)),
+        "post-extract" => post_extract(session, arg(0)),
+        "pre-delete" => pre_delete(session, arg(0)),
+        "post-delete" => post_delete(session, arg(0)),
+        "post-app-rename-setup" => renamed(session, printer, arg(0), arg(1)),
+        "post-app-clone-setup" => cloned(session, arg(1)),
+        "pre-restore" => pre_restore(session, printer),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn hooks(session: &Session, app: &str) -> Result<Option<AppHooks>> {
+    Ok(store::read_json(&session.site.app_file(app))?)
+}
+
+/// `app CONTAINER APP PHASE PROCESS`: joins the networks beyond the first, by name only in a deploy.
+fn post_container_create(session: &Session, container: &str, app: &str, phase: &str) -> Result<Exit> {
+    let Some(hooks) = hooks(session, app)? else { return Ok(Exit::Done) };
+    for (network, endpoint) in &hooks.networks {
+        let endpoint = network_endpoint(endpoint, phase == "deploy");
+        session.engine.network_connect(network, container, &endpoint)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// `APP CONTAINER PROCESS PORT ADDRESS INDEX`: the gate. A failure keeps the old container.
+fn check_deploy(session: &Session, printer: &Printer, app: &str, container: &str, index: &str) -> Result<Exit> {
+    let Some(hooks) = hooks(session, app)? else { return Ok(Exit::Done) };
+    match await_container(session.engine.as_ref(), container, &hooks.gate, &Cancel::default()) {
+        Ok(detail) => {
+            printer.detail(&format!("{} is {detail} (web.{index})", hooks.service));
+            Ok(Exit::Done)
+        }
+        Err(ActionError { message, lines, .. }) => {
+            for line in lines {
+                printer.warn(&format!("| {line}"));
+            }
+            Err(Failed::new(Exit::Wrong, format!("{}: {message}", hooks.service)).into())
+        }
+    }
+}
+
+/// A push to the project's own app.
+fn post_extract(session: &Session, app: &str) -> Result<Exit> {
+    match hooks(session, app)? {
+        Some(hooks) if hooks.service.is_empty() => bail!(
+            "{app} is the app of a compose project, and this version does not deploy it by git push: \
+             send the directory: tar c . | ssh dokku@HOST compose:import {app} -"
+        ),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// Refuses to destroy the project's own app while its services exist.
+fn pre_delete(session: &Session, app: &str) -> Result<Exit> {
+    let Some(hooks) = hooks(session, app)? else { return Ok(Exit::Done) };
+    if !hooks.service.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let state = State::load(&session.project_dir(app)?)?;
+    let names: Vec<String> = state.iter().flat_map(|state| state.desired.services.keys().cloned()).collect();
+    if names.is_empty() {
+        return Ok(Exit::Done);
+    }
+    bail!("{app} is the app of a compose project with the services {}: use dokku compose:destroy {app}", names.join(", "))
+}
+
+/// The app is gone, or became another by a rename: its file for the triggers goes.
+fn post_delete(session: &Session, app: &str) -> Result<Exit> {
+    store::remove_file(&session.site.app_file(app))?;
+    Ok(Exit::Done)
+}
+
+/// `OLD NEW`: the project knows the service's app by its new name from now on.
+fn renamed(session: &Session, printer: &Printer, old: &str, new: &str) -> Result<Exit> {
+    let Some(mut hooks) = hooks(session, old)? else { return Ok(Exit::Done) };
+    if hooks.service.is_empty() {
+        printer.warn(&format!("{old} was the app of a compose project, which keeps its name: run compose:import {old} to make it again"));
+        return Ok(Exit::Done);
+    }
+    let dir = session.project_dir(&hooks.project)?;
+    // An import that runs now renames nothing; only a short wait for one that is about to end.
+    let lock = Lock::acquire(&dir, "apps:rename", &session.env, Duration::from_secs(20), &|| false)?;
+    if let Some(mut state) = State::load(lock.dir())? {
+        if let Some(service) = state.desired.services.get_mut(&hooks.service)
+            && let Kind::App(app) = &mut service.kind
+        {
+            new.clone_into(&mut app.app);
+        }
+        if state.created.apps.remove(old) {
+            state.created.apps.insert(new.to_owned());
+        }
+        // What the new app looks like is read by the next import.
+        state.fingerprints.remove(old);
+        state.save(lock.dir())?;
+    }
+    hooks.gate.limit = hooks.gate.limit.max(1);
+    store::write_json(&session.site.app_file(new), &hooks)?;
+    Ok(Exit::Done)
+}
+
+/// `OLD NEW`: a clone is nobody's service. It must not answer to the service's name or write to its volumes.
+fn cloned(session: &Session, new: &str) -> Result<Exit> {
+    let dokku = &session.dokku;
+    let deploy = dokku::options::Phase::Deploy;
+    let options = dokku.options(new)?;
+    let aliases: Vec<String> =
+        options.of(deploy).iter().filter(|option| option.trim_start_matches('\'').starts_with("--network-alias=")).cloned().collect();
+    if !aliases.is_empty() {
+        dokku.call(dokku::options::remove(new, &[deploy], &aliases))?;
+    }
+    dokku.call(dokku::network::set(new, "initial-network", &[]))?;
+    for mount in dokku.mounts(new)? {
+        let there = dokku::storage::Mount {
+            container_path: mount.container_path.clone(),
+            phases: Vec::new(),
+            read_only: mount.read_only,
+            options: mount.options.clone(),
+        };
+        dokku.call(dokku::storage::unmount_path(new, &mount.host_path, &there)?)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// After a reboot: raw containers that the engine did not bring back are started. Never fails.
+fn pre_restore(session: &Session, printer: &Printer) -> Result<Exit> {
+    let Ok(containers) = session.engine.containers(&[PROJECT_LABEL]) else { return Ok(Exit::Done) };
+    for container in containers {
+        let job = container.labels.get("com.dokku-compose.kind").is_some_and(|kind| kind == "job");
+        if job || container.status == "running" || container.name.ends_with(".replaced") {
+            continue;
+        }
+        if let Err(error) = session.engine.container_start(&container.name) {
+            let service = container.labels.get(SERVICE_LABEL).map_or("", String::as_str);
+            printer.warn(&format!("{service}: cannot start {}: {error}", container.name));
+        }
+    }
+    Ok(Exit::Done)
+}

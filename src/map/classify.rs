@@ -1,0 +1,161 @@
+//! What a service becomes, and why.
+
+use super::context::Context;
+use super::datastores;
+use super::resources::Kind;
+use crate::model::{Condition, Service};
+
+/// The form of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    App,
+    Container,
+    Job,
+}
+
+impl Form {
+    fn word(self) -> &'static str {
+        match self {
+            Form::App => "app",
+            Form::Container => "container",
+            Form::Job => "job",
+        }
+    }
+}
+
+/// Decides, first rule first; `None` where the service is left out.
+pub(super) fn form(ctx: &Context<'_>, service: &Service) -> Option<(Form, String)> {
+    if service
+        .labels
+        .get("com.dokku.compose")
+        .is_some_and(|value| value == "false")
+    {
+        return None;
+    }
+    let (form, why) = decide(ctx, service);
+    let before = ctx
+        .remembered
+        .and_then(|last| last.services.get(&service.name))
+        .map(|last| &last.kind);
+    if let Some(before) = before
+        && before.word() != form.word()
+    {
+        let path = format!("services.{}", service.name);
+        let message = format!(
+            "{} would become a {} now, and is a {} on the server",
+            service.name,
+            form.word(),
+            kind_word(before)
+        );
+        ctx.error(
+            "kind-changed",
+            &path,
+            message,
+            &format!(
+                "keep it as it is with x-dokku: {{as: {}}}, or destroy the project first",
+                kind_word(before)
+            ),
+        );
+    }
+    Some((form, why))
+}
+
+fn kind_word(kind: &Kind) -> &'static str {
+    kind.word()
+}
+
+fn decide(ctx: &Context<'_>, service: &Service) -> (Form, String) {
+    let path = format!("services.{}.x-dokku", service.name);
+    match service
+        .extensions
+        .get("x-dokku")
+        .and_then(|value| value.get("as"))
+        .and_then(serde_json::Value::as_str)
+    {
+        Some("app") => return (Form::App, "x-dokku says app".into()),
+        Some("container") => return (Form::Container, "x-dokku says container".into()),
+        Some("job") => return (Form::Job, "x-dokku says job".into()),
+        Some(other) => ctx.error(
+            "x-dokku",
+            &path,
+            format!("x-dokku.as cannot be {other}"),
+            "app, container or job",
+        ),
+        None => {}
+    }
+    if let Some(waiting) = waits_for_end(ctx, &service.name) {
+        return (Form::Job, format!("runs once before {waiting}"));
+    }
+    if service.restart.as_deref() == Some("no") && service.ports.is_empty() {
+        return (Form::Job, "restart is no: runs once".into());
+    }
+    if matches!(
+        service
+            .deploy
+            .as_ref()
+            .and_then(|deploy| deploy.mode.as_deref()),
+        Some("replicated-job" | "global-job")
+    ) {
+        return (Form::Job, "deploy.mode is a job: runs once".into());
+    }
+    for (key, value) in [
+        ("network_mode", &service.network_mode),
+        ("pid", &service.pid),
+        ("ipc", &service.ipc),
+    ] {
+        if value
+            .as_deref()
+            .is_some_and(|value| value.starts_with("service:") || value.starts_with("container:"))
+        {
+            return (
+                Form::Container,
+                format!("{key} shares another container's namespace"),
+            );
+        }
+    }
+    if let Some(store) = service
+        .image
+        .as_deref()
+        .filter(|_| service.build.is_none())
+        .and_then(datastores::of_image)
+    {
+        return (
+            Form::Container,
+            format!(
+                "image {}, a {} database",
+                service.image.as_deref().unwrap_or_default(),
+                store.plugin
+            ),
+        );
+    }
+    let why = match (&service.build, &service.image) {
+        (Some(build), _) => format!("build {}", shown_context(ctx, build)),
+        (None, Some(image)) => format!("image {image}"),
+        (None, None) => String::new(),
+    };
+    (Form::App, why)
+}
+
+fn shown_context(ctx: &Context<'_>, build: &crate::model::Build) -> String {
+    let context = build.context.clone().unwrap_or_default();
+    match std::path::Path::new(&context).strip_prefix(&ctx.compose.working_dir) {
+        Ok(relative) if relative.as_os_str().is_empty() => ".".into(),
+        Ok(relative) => format!("./{}", relative.display()),
+        Err(_) => context,
+    }
+}
+
+fn waits_for_end(ctx: &Context<'_>, name: &str) -> Option<String> {
+    let waiting: Vec<&str> =
+        ctx.compose
+            .services
+            .values()
+            .filter(|other| {
+                other.depends_on.get(name).is_some_and(|dependency| {
+                    dependency.condition == Condition::CompletedSuccessfully
+                })
+            })
+            .map(|other| other.name.as_str())
+            .collect();
+    (!waiting.is_empty()).then(|| waiting.join(", "))
+}

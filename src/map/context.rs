@@ -1,0 +1,128 @@
+//! What the mapping knows beside the project itself, and where it puts its findings.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diag::{Diagnostic, Diagnostics, Severity};
+use crate::docker::{ImageFacts, VolumeFacts};
+use crate::map::resources::Desired;
+use crate::model::Project;
+use crate::secret::{DigestKey, Secret};
+use crate::site::Site;
+
+/// Everything that decides what a project becomes.
+pub struct Context<'a> {
+    /// Dokku project: the control app and the prefix of every name.
+    pub project: &'a str,
+    /// The loaded compose project.
+    pub compose: &'a Project,
+    /// The server's places.
+    pub site: &'a Site,
+    /// Key of the digests that stand for secret values.
+    pub key: &'a DigestKey,
+    /// Images on the server, by the reference that the file uses.
+    pub images: &'a BTreeMap<String, ImageFacts>,
+    /// Volumes on the server, by name.
+    pub volumes: &'a BTreeMap<String, VolumeFacts>,
+    /// Global domains.
+    pub domains: &'a [String],
+    /// What was applied last.
+    pub remembered: Option<&'a Desired>,
+    /// Host paths that the administrator allows although they are sensitive.
+    pub allowed_paths: &'a [String],
+    /// App names that nobody may take: Dokku's plugins.
+    pub reserved: &'a BTreeSet<String>,
+    /// Findings.
+    pub findings: &'a Findings,
+}
+
+/// Findings of the mapping, and a count of the keys behind them.
+#[derive(Default)]
+pub struct Findings {
+    items: RefCell<Diagnostics>,
+    not_done: RefCell<BTreeSet<String>>,
+}
+
+impl Findings {
+    /// Adds one.
+    pub fn push(&self, diagnostic: Diagnostic) {
+        self.items.borrow_mut().push(diagnostic);
+    }
+
+    /// Paths of the keys that are not done.
+    pub fn not_done(&self) -> BTreeSet<String> {
+        self.not_done.borrow().clone()
+    }
+
+    /// All of them.
+    pub fn into_diagnostics(self) -> Diagnostics {
+        self.items.into_inner()
+    }
+}
+
+impl Context<'_> {
+    /// Hides a value.
+    pub fn secret(&self, text: impl Into<String>) -> Secret {
+        Secret::new(text, self.key)
+    }
+
+    /// A finding at the key or value at `path` of the project's tree.
+    pub fn report(
+        &self,
+        severity: Severity,
+        code: &'static str,
+        path: &str,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        let mut diagnostic = Diagnostic::new(severity, code, message);
+        if let Some(span) = self.nearest(path) {
+            diagnostic = diagnostic.at(span);
+        }
+        if !hint.is_empty() {
+            diagnostic = diagnostic.hint(hint);
+        }
+        self.findings.push(diagnostic);
+    }
+
+    /// The key at `path`, or the nearest one above it that the file has.
+    fn nearest(&self, path: &str) -> Option<crate::diag::Span> {
+        let mut path = path;
+        loop {
+            if let Some(span) = self.compose.key_span(path) {
+                return Some(span);
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
+    }
+
+    /// An error at `path`.
+    pub fn error(&self, code: &'static str, path: &str, message: impl Into<String>, hint: &str) {
+        self.report(Severity::Error, code, path, message, hint);
+    }
+
+    /// A key that the file has and the server does not get.
+    pub fn not_done(&self, path: &str, why: &str, instead: &str) {
+        let key = path.strip_prefix("services.").unwrap_or(path);
+        self.findings.not_done.borrow_mut().insert(path.to_owned());
+        self.report(
+            Severity::Warning,
+            "not-done",
+            path,
+            format!("{key} is not done: {why}"),
+            instead,
+        );
+    }
+
+    /// A key that is done in another way than the file says.
+    pub fn approximated(&self, path: &str, how: &str, hint: &str) {
+        let key = path.strip_prefix("services.").unwrap_or(path);
+        self.report(
+            Severity::Note,
+            "approximated",
+            path,
+            format!("{key}: {how}"),
+            hint,
+        );
+    }
+}

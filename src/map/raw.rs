@@ -1,0 +1,67 @@
+//! A service as a raw container or a job.
+
+use super::context::Context;
+use super::resources::{Gate, RawSpec};
+use super::{build, container, health};
+use crate::docker::ContainerSpec;
+use crate::model::Service;
+use crate::plan::raw::HASH_LABEL;
+
+/// Seconds that a job may run where nobody says otherwise.
+const JOB_LIMIT: u64 = 3600;
+
+/// The container of a service.
+pub(super) fn map(
+    ctx: &Context<'_>,
+    service: &Service,
+    mut spec: ContainerSpec,
+    job: bool,
+) -> Option<RawSpec> {
+    let (mut build, mut build_digest) = (None, String::new());
+    spec.image = match (&service.build, &service.image) {
+        (Some(context), _) => {
+            let (image, digest) = build::image(ctx, service, context)?;
+            let tag = image.tag.clone();
+            build = Some(image);
+            build_digest = digest;
+            tag
+        }
+        (None, image) => image.clone()?,
+    };
+    spec.labels
+        .extend(container::own_labels(ctx, &service.name, job));
+    if !job {
+        spec.ports = container::published(service);
+    }
+    spec.restart = match (job, spec.restart.as_str()) {
+        (true, _) => "no".into(),
+        // As Dokku's apps, a container comes back after a reboot unless the file says otherwise.
+        (false, "") => "unless-stopped".into(),
+        (false, policy) => policy.to_owned(),
+    };
+    let gate = if job {
+        Gate {
+            healthy: false,
+            limit: JOB_LIMIT,
+            settle: 0,
+        }
+    } else {
+        health::gate(ctx, service, &spec.image)
+    };
+    let hash = container::digest(&(&spec, &build_digest));
+    spec.labels.insert(HASH_LABEL.into(), hash);
+    let replicas = if job {
+        1
+    } else {
+        u32::try_from(service.replicas()).unwrap_or(1)
+    };
+    let pull = build.is_none() && matches!(service.pull_policy.as_deref(), Some("always"));
+    Some(RawSpec {
+        container: spec,
+        replicas,
+        build,
+        build_digest,
+        pull,
+        gate,
+    })
+}

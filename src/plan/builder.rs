@@ -1,0 +1,92 @@
+//! Collects operations in an order in which every dependency comes first.
+
+use std::collections::BTreeMap;
+
+use super::{Action, Class, Op};
+
+/// Makes the plan's operations; ids are handed out in order, so `needs` always point backwards.
+#[derive(Default)]
+pub(super) struct Builder {
+    pub(super) ops: Vec<Op>,
+    /// The operation after which a thing is there: `network:x`, `volume:x`, `service:x/started` ...
+    ready: BTreeMap<String, usize>,
+}
+
+/// The chain of operations of one service: each needs the one before.
+pub(super) struct Chain<'a> {
+    builder: &'a mut Builder,
+    service: String,
+    at: String,
+    last: Option<usize>,
+    gates: Vec<usize>,
+}
+
+impl Builder {
+    /// Starts a chain for `service` (empty: the project's).
+    pub(super) fn chain(&mut self, service: &str, at: &str) -> Chain<'_> {
+        Chain {
+            builder: self,
+            service: service.to_owned(),
+            at: at.to_owned(),
+            last: None,
+            gates: Vec::new(),
+        }
+    }
+
+    /// The operation after which `thing` is there; `None`: it is there already.
+    pub(super) fn ready(&self, thing: &str) -> Option<usize> {
+        self.ready.get(thing).copied()
+    }
+}
+
+impl Chain<'_> {
+    /// Adds an operation behind the last one of this chain.
+    pub(super) fn add(
+        &mut self,
+        action: Action,
+        cause: &str,
+        class: Class,
+        undo: Vec<Action>,
+    ) -> usize {
+        let id = self.builder.ops.len();
+        let mut needs: Vec<usize> = self
+            .last
+            .iter()
+            .copied()
+            .chain(self.gates.drain(..))
+            .collect();
+        needs.sort_unstable();
+        needs.dedup();
+        self.builder.ops.push(Op {
+            id,
+            service: self.service.clone(),
+            action,
+            cause: cause.to_owned(),
+            class,
+            undo,
+            needs,
+            at: self.at.clone(),
+        });
+        self.last = Some(id);
+        id
+    }
+
+    /// The next operation also waits for `thing`.
+    pub(super) fn wait_for(&mut self, thing: &str) {
+        if let Some(id) = self.builder.ready(thing) {
+            self.gates.push(id);
+        }
+    }
+
+    /// `thing` is there once the chain's last operation is done.
+    pub(super) fn provides(&mut self, thing: String) {
+        if let Some(last) = self.last {
+            self.builder.ready.insert(thing, last);
+        }
+    }
+
+    /// Whether this chain has an operation.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last.is_none()
+    }
+}

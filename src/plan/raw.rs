@@ -1,0 +1,261 @@
+//! The operations of raw containers and jobs.
+
+use super::app::{Outcome, gates};
+use super::builder::{Builder, Chain};
+use super::{Action, AwaitTarget, Class, Inputs};
+use crate::docker::{ContainerFacts, ContainerSpec};
+use crate::map::resources::{DesiredService, RawSpec};
+
+/// Label that holds the digest of the specification that a container was made from.
+pub const HASH_LABEL: &str = "com.dokku-compose.hash";
+/// Label that holds the project.
+pub const PROJECT_LABEL: &str = "com.dokku-compose.project";
+/// Label that holds the compose service.
+pub const SERVICE_LABEL: &str = "com.dokku-compose.service";
+
+/// The containers of a raw service: the first has the plain name.
+pub fn replicas(raw: &RawSpec) -> Vec<ContainerSpec> {
+    (0..raw.replicas)
+        .map(|index| {
+            let mut spec = raw.container.clone();
+            if index > 0 {
+                spec.name = format!("{}-{}", spec.name, index + 1);
+            }
+            spec
+        })
+        .collect()
+}
+
+pub(super) fn container(
+    inputs: &Inputs<'_>,
+    builder: &mut Builder,
+    service: &DesiredService,
+    raw: &RawSpec,
+) -> Outcome {
+    let mut reasons = Vec::new();
+    let mut symbol = '=';
+    let at = inputs.at(&service.name);
+    let specs = replicas(raw);
+    let before = inputs
+        .last_raw(&service.name)
+        .map(replicas)
+        .unwrap_or_default();
+    let mut chain = builder.chain(&service.name, &at);
+    let mut prepared = false;
+    for spec in &specs {
+        let existing = inputs.observed.containers.get(&spec.name);
+        let Some(cause) = stale(inputs, spec, raw, existing).or_else(|| {
+            inputs
+                .files_changed(service)
+                .then(|| "a mounted file changed".into())
+        }) else {
+            continue;
+        };
+        if !prepared {
+            prepare(inputs, &mut chain, service, raw);
+            prepared = true;
+        }
+        replace(inputs, &mut chain, spec, existing, &cause);
+        symbol = if existing.is_some() || symbol == '~' {
+            '~'
+        } else {
+            '+'
+        };
+        if existing.is_some() {
+            reasons.push(cause);
+        }
+    }
+    for gone in before
+        .iter()
+        .filter(|old| !specs.iter().any(|spec| spec.name == old.name))
+    {
+        if inputs.observed.containers.contains_key(&gone.name) {
+            stash(inputs, &mut chain, &gone.name, true, "fewer replicas");
+            reasons.push(format!("replicas to {}", specs.len()));
+            symbol = '~';
+        }
+    }
+    chain.provides(format!("service:{}/Started", service.name));
+    if prepared {
+        for spec in &specs {
+            let target = AwaitTarget::Container(spec.name.clone());
+            chain.add(
+                Action::Await {
+                    target,
+                    gate: raw.gate.clone(),
+                },
+                "gate",
+                Class::None,
+                Vec::new(),
+            );
+        }
+    }
+    chain.provides(format!("service:{}/Healthy", service.name));
+    reasons.dedup();
+    Outcome { symbol, reasons }
+}
+
+pub(super) fn job(
+    inputs: &Inputs<'_>,
+    builder: &mut Builder,
+    service: &DesiredService,
+    raw: &RawSpec,
+) -> Outcome {
+    let name = &raw.container.name;
+    let hash = raw.container.labels.get(HASH_LABEL);
+    let done = inputs.last.and_then(|last| last.jobs.get(&service.name));
+    if done.is_some() && done == hash && !inputs.files_changed(service) {
+        return Outcome {
+            symbol: '=',
+            reasons: Vec::new(),
+        };
+    }
+    let at = inputs.at(&service.name);
+    let mut chain = builder.chain(&service.name, &at);
+    prepare(inputs, &mut chain, service, raw);
+    let existing = inputs.observed.containers.get(name);
+    let cause = if done.is_some() {
+        "changed in the file"
+    } else {
+        "new"
+    };
+    if existing.is_some() {
+        stash(inputs, &mut chain, name, false, cause);
+    }
+    let undo = vec![Action::ContainerRemove { name: name.clone() }];
+    chain.add(
+        Action::JobRun {
+            spec: raw.container.clone(),
+            limit: raw.gate.limit,
+        },
+        cause,
+        Class::Recreate,
+        undo,
+    );
+    for need in ["Started", "Healthy", "Completed"] {
+        chain.provides(format!("service:{}/{need}", service.name));
+    }
+    Outcome {
+        symbol: if done.is_some() { '~' } else { '+' },
+        reasons: Vec::new(),
+    }
+}
+
+/// The image, and what else must be there before a container is made.
+fn prepare(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, raw: &RawSpec) {
+    chain.wait_for("control");
+    let image = &raw.container.image;
+    let present = inputs.observed.images.contains_key(image);
+    match &raw.build {
+        Some(build) if !present => {
+            let undo = vec![Action::ImageRemove {
+                image: image.clone(),
+            }];
+            chain.add(
+                Action::ImageBuild {
+                    spec: build.clone(),
+                },
+                "not built yet",
+                Class::None,
+                undo,
+            );
+        }
+        None if !present || raw.pull => {
+            let platform = raw.container.platform.clone();
+            let cause = if present {
+                "pull_policy: always"
+            } else {
+                "not on the server yet"
+            };
+            // A pulled image is a cache: an undo leaves it.
+            chain.add(
+                Action::ImagePull {
+                    image: image.clone(),
+                    platform,
+                },
+                cause,
+                Class::None,
+                Vec::new(),
+            );
+        }
+        _ => {}
+    }
+    for gate in gates(service) {
+        chain.wait_for(&gate);
+    }
+}
+
+/// Why a container has to be made anew; `None`: it is as it should be.
+fn stale(
+    inputs: &Inputs<'_>,
+    spec: &ContainerSpec,
+    raw: &RawSpec,
+    existing: Option<&ContainerFacts>,
+) -> Option<String> {
+    let Some(existing) = existing else {
+        return Some("new".into());
+    };
+    if existing.labels.get(HASH_LABEL) != spec.labels.get(HASH_LABEL) {
+        return Some("changed in the file".into());
+    }
+    let image = inputs.observed.images.get(&spec.image);
+    if image.is_some_and(|image| image.id != existing.image_id) || (raw.pull && image.is_none()) {
+        return Some("the image of that name has new content".into());
+    }
+    match existing.status.as_str() {
+        "running" | "restarting" => None,
+        "exited" if spec.restart == "no" || spec.restart.is_empty() => None,
+        other => Some(format!("drift: the container is {other}")),
+    }
+}
+
+fn replace(
+    inputs: &Inputs<'_>,
+    chain: &mut Chain<'_>,
+    spec: &ContainerSpec,
+    existing: Option<&ContainerFacts>,
+    cause: &str,
+) {
+    if existing.is_some() {
+        stash(inputs, chain, &spec.name, true, cause);
+    }
+    let undo = vec![Action::ContainerRemove {
+        name: spec.name.clone(),
+    }];
+    chain.add(
+        Action::ContainerRun { spec: spec.clone() },
+        cause,
+        Class::Recreate,
+        undo,
+    );
+}
+
+/// Puts a container aside under a name that only this run uses; the cleanup removes it.
+fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, name: &str, running: bool, cause: &str) {
+    let was_running = running
+        && inputs
+            .observed
+            .containers
+            .get(name)
+            .is_some_and(|facts| facts.status == "running" || facts.status == "restarting");
+    let stash = stash_name(name);
+    let undo = vec![Action::ContainerUnstash {
+        name: name.to_owned(),
+        stash: stash.clone(),
+        running: was_running,
+    }];
+    chain.add(
+        Action::ContainerStash {
+            name: name.to_owned(),
+            stash,
+        },
+        cause,
+        Class::Recreate,
+        undo,
+    );
+}
+
+/// The name under which a replaced container waits for the commit.
+pub fn stash_name(name: &str) -> String {
+    format!("{name}.replaced")
+}

@@ -1,0 +1,270 @@
+//! The planner: all decisions of an import, in one pure function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::builder::Builder;
+use super::{Action, Class, Plan, Row, app, raw};
+use crate::map::resources::{AppSpec, Desired, DesiredService, FileTree, Kind, Need, RawSpec};
+use crate::observe::Observed;
+
+/// What the last commit of a project left.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    /// What was applied.
+    pub desired: Desired,
+    /// Digest of each job that ran to its end, by service.
+    pub jobs: BTreeMap<String, String>,
+}
+
+/// Everything that a plan is made from.
+pub struct Inputs<'a> {
+    /// What the file asks for.
+    pub desired: &'a Desired,
+    /// What the server has.
+    pub observed: &'a Observed,
+    /// What was applied last; `None`: the project is new.
+    pub last: Option<&'a Last>,
+    /// `file:line:column` of each service and of the networks and volumes, by path.
+    pub positions: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Inputs<'a> {
+    pub(super) fn at(&self, service: &str) -> String {
+        self.positions
+            .get(&format!("services.{service}"))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn last_service(&self, service: &str) -> Option<&'a DesiredService> {
+        self.last
+            .and_then(|last| last.desired.services.get(service))
+    }
+
+    pub(super) fn last_app(&self, service: &str) -> Option<&'a AppSpec> {
+        match &self.last_service(service)?.kind {
+            Kind::App(app) => Some(app),
+            _ => None,
+        }
+    }
+
+    pub(super) fn last_raw(&self, service: &str) -> Option<&'a RawSpec> {
+        match &self.last_service(service)?.kind {
+            Kind::Container(raw) | Kind::Job(raw) => Some(raw),
+            Kind::App(_) => None,
+        }
+    }
+
+    /// Whether a file that the service mounts is delivered anew by this plan, other than for the first time.
+    pub(super) fn files_changed(&self, service: &DesiredService) -> bool {
+        let Some(last) = self.last_service(&service.name) else {
+            return false;
+        };
+        service.files.iter().any(|tree| {
+            last.files
+                .iter()
+                .any(|old| old.target == tree.target && old.digest != tree.digest)
+        })
+    }
+}
+
+/// The plan that brings `observed` to `desired`.
+///
+/// Pure: the same inputs give the same plan, byte for byte.
+pub fn reconcile(inputs: &Inputs<'_>) -> Plan {
+    let mut builder = Builder::default();
+    let mut rows = Vec::new();
+    app::control(inputs, &mut builder);
+    networks(inputs, &mut builder, &mut rows);
+    volumes(inputs, &mut builder, &mut rows);
+    files(inputs, &mut builder);
+    for service in inputs.desired.services.values() {
+        let outcome = match &service.kind {
+            Kind::App(spec) => app::plan(inputs, &mut builder, service, spec),
+            Kind::Container(spec) => raw::container(inputs, &mut builder, service, spec),
+            Kind::Job(spec) => raw::job(inputs, &mut builder, service, spec),
+        };
+        rows.push(row(inputs, service, &outcome));
+    }
+    removed(inputs, &mut rows);
+    let cleanup = cleanup(&builder);
+    Plan {
+        project: inputs.desired.project.clone(),
+        ops: builder.ops,
+        cleanup,
+        rows,
+    }
+}
+
+fn row(inputs: &Inputs<'_>, service: &DesiredService, outcome: &app::Outcome) -> Row {
+    let mut detail = vec![service.why.clone()];
+    for (name, need) in &service.needs {
+        detail.push(match need {
+            Need::Started => format!("after {name}"),
+            Need::Healthy => format!("waits for {name} healthy"),
+            Need::Completed => format!("waits for {name} done"),
+        });
+    }
+    detail.extend(outcome.reasons.iter().cloned());
+    detail.retain(|part| !part.is_empty());
+    Row {
+        symbol: outcome.symbol,
+        name: service.name.clone(),
+        what: format!("{} {}", service.kind.word(), service.kind.resource_name()),
+        detail: detail.join(", "),
+        at: inputs.at(&service.name),
+    }
+}
+
+fn networks(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
+    for spec in &inputs.desired.networks {
+        if inputs.observed.networks.contains_key(&spec.name) {
+            continue;
+        }
+        let at = inputs
+            .positions
+            .get(&format!("network {}", spec.name))
+            .cloned()
+            .unwrap_or_default();
+        let mut chain = builder.chain("", &at);
+        chain.wait_for("control");
+        let undo = vec![Action::NetworkRemove {
+            name: spec.name.clone(),
+        }];
+        chain.add(
+            Action::NetworkCreate { spec: spec.clone() },
+            "new",
+            Class::None,
+            undo,
+        );
+        chain.provides(format!("network:{}", spec.name));
+        rows.push(Row {
+            symbol: '+',
+            name: "network".into(),
+            what: spec.name.clone(),
+            detail: String::new(),
+            at,
+        });
+    }
+}
+
+fn volumes(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
+    for spec in &inputs.desired.volumes {
+        let at = inputs
+            .positions
+            .get(&format!("volume {}", spec.name))
+            .cloned()
+            .unwrap_or_default();
+        if inputs.observed.volumes.contains_key(&spec.name) {
+            if inputs.last.is_none() {
+                let detail = "holds data of before, kept as it is".into();
+                rows.push(Row {
+                    symbol: '=',
+                    name: "volume".into(),
+                    what: spec.name.clone(),
+                    detail,
+                    at,
+                });
+            }
+            continue;
+        }
+        let mut chain = builder.chain("", &at);
+        chain.wait_for("control");
+        let undo = vec![Action::VolumeRemove {
+            name: spec.name.clone(),
+        }];
+        chain.add(
+            Action::VolumeCreate { spec: spec.clone() },
+            "new",
+            Class::None,
+            undo,
+        );
+        chain.provides(format!("volume:{}", spec.name));
+        rows.push(Row {
+            symbol: '+',
+            name: "volume".into(),
+            what: spec.name.clone(),
+            detail: String::new(),
+            at,
+        });
+    }
+}
+
+fn files(inputs: &Inputs<'_>, builder: &mut Builder) {
+    let mut seen = BTreeSet::new();
+    for service in inputs.desired.services.values() {
+        let before: BTreeMap<_, _> = inputs
+            .last
+            .into_iter()
+            .flat_map(|last| last.desired.services.values())
+            .flat_map(|service| &service.files)
+            .map(|tree| (&tree.target, &tree.digest))
+            .collect();
+        for tree in &service.files {
+            if !seen.insert(&tree.target) {
+                continue;
+            }
+            let had = before.get(&tree.target);
+            if had == Some(&&tree.digest) {
+                continue;
+            }
+            deliver(inputs, builder, service, tree, had.is_some());
+        }
+    }
+}
+
+fn deliver(
+    inputs: &Inputs<'_>,
+    builder: &mut Builder,
+    service: &DesiredService,
+    tree: &FileTree,
+    again: bool,
+) {
+    let at = inputs.at(&service.name);
+    let mut chain = builder.chain(&service.name, &at);
+    chain.wait_for("control");
+    let cause = if again { "the source changed" } else { "new" };
+    let undo = vec![Action::FilesRestore {
+        target: tree.target.clone(),
+    }];
+    chain.add(
+        Action::FilesDeliver { tree: tree.clone() },
+        cause,
+        Class::None,
+        undo,
+    );
+    chain.provides(format!("file:{}", tree.target.display()));
+}
+
+/// Services that left the file are named; they are removed only where that was asked for.
+fn removed(inputs: &Inputs<'_>, rows: &mut Vec<Row>) {
+    for service in inputs
+        .last
+        .into_iter()
+        .flat_map(|last| last.desired.services.values())
+    {
+        if !inputs.desired.services.contains_key(&service.name) {
+            rows.push(Row {
+                symbol: '!',
+                name: service.name.clone(),
+                what: format!("{} {}", service.kind.word(), service.kind.resource_name()),
+                detail: "is not in the file any more and runs on".into(),
+                at: String::new(),
+            });
+        }
+    }
+}
+
+/// What was put aside goes once the run is committed.
+fn cleanup(builder: &Builder) -> Vec<Action> {
+    builder
+        .ops
+        .iter()
+        .filter_map(|op| match &op.action {
+            Action::ContainerStash { stash, .. } => Some(Action::ContainerRemove {
+                name: stash.clone(),
+            }),
+            _ => None,
+        })
+        .collect()
+}
