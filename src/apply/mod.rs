@@ -7,7 +7,9 @@
 //! The commit point is the replacement of `state.json` (its last step is a rename). A journal without
 //! a `commit` record belongs to a committed run if and only if `state.json` carries that run's id.
 
+pub mod archive;
 pub mod before;
+pub mod by_hand;
 pub mod cancel;
 pub mod context;
 pub mod executor;
@@ -16,6 +18,7 @@ pub mod ledger;
 pub mod log;
 pub mod orphans;
 pub mod recover;
+pub mod runner;
 pub mod signal;
 mod undo;
 
