@@ -2,7 +2,7 @@
 //! `develop` and `initial_sync`, which win where both are written.
 
 use super::merge::merge_into;
-use super::path::Path;
+use super::path::{Path, Step};
 use super::tree::{child_map, is_null, map_mut, seq_mut};
 use crate::diag::Diagnostics;
 use crate::yaml::{Map, Node};
@@ -21,6 +21,12 @@ pub(super) fn promote(document: &mut Node, out: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// `path` with `develop` for `x-develop`, where it goes through that extension of a service.
+pub(super) fn resolved(path: &Path) -> Option<Path> {
+    let (Some(Step::Key(section)), Some(Step::Key(extension))) = (path.steps().first(), path.steps().get(2)) else { return None };
+    (section == "services" && extension == "x-develop").then(|| path.with_key(2, "develop"))
 }
 
 fn rename(map: &mut Map, from: &str, to: &str, path: &Path, out: &mut Diagnostics) {

@@ -3,8 +3,7 @@
 mod cycle;
 mod limits;
 
-use super::schema::closest;
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Span, suggest};
 use crate::model::{MountType, Project, Service, WatchAction};
 
 /// Reports every contradiction of the enabled services.
@@ -36,7 +35,9 @@ impl At<'_> {
     /// The value of `key`, else its key, else the service.
     fn value(&self, key: &str) -> Span {
         let path = format!("{}.{key}", self.path);
-        self.project.span(&path).unwrap_or_else(|| self.service())
+        // One value may be written where several are allowed.
+        let whole = || path.rsplit_once('[').and_then(|(list, _)| self.project.span(list));
+        self.project.span(&path).or_else(whole).unwrap_or_else(|| self.service())
     }
 
     fn key(&self, key: &str) -> Span {
@@ -121,7 +122,7 @@ impl Checker<'_> {
         };
         let mut error = Diagnostic::error(code, format!("service `{service}` refers to the undefined {kind} `{name}`")).at(span);
         let known: Vec<&str> = known.map(String::as_str).collect();
-        match closest(name, known.iter().copied()) {
+        match suggest::closest(name, known.iter().copied()) {
             Some(close) => {
                 error = error.hint(format!("did you mean `{close}`?"));
                 if let Some(declared) = self.project.key_span(&format!("{kind}s.{close}")) {
@@ -129,7 +130,7 @@ impl Checker<'_> {
                 }
             }
             None if kind == "volume" && name.contains('/') => error = error.hint(format!("a path starts with `./`: write `./{name}`")),
-            None if kind != "service" => error = error.hint(format!("declare it at the top level: `{kind}s: {{{name}: ...}}`").replace(": ...", ": {}")),
+            None if kind != "service" => error = error.hint(format!("declare it in the top-level section `{kind}s`")),
             None => {}
         }
         self.out.push(error);
@@ -174,7 +175,7 @@ impl Checker<'_> {
                     let mut error =
                         Diagnostic::error("undefined-service", format!("service `{name}` depends on the undefined service `{target}`")).at(span);
                     let known = self.project.services.keys().chain(self.project.disabled_services.keys());
-                    if let Some(close) = closest(target, known.map(String::as_str)) {
+                    if let Some(close) = suggest::closest(target, known.map(String::as_str)) {
                         error = error.hint(format!("did you mean `{close}`?"));
                         if let Some(declared) = self.project.key_span(&format!("services.{close}")) {
                             error = error.label(declared, format!("`{close}` is declared here"));

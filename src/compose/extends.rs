@@ -7,9 +7,8 @@ use super::merge::merge;
 use super::path::Path as TreePath;
 use super::paths;
 use super::reset::Resets;
-use super::schema::closest;
 use super::tree::{describe, is_null, map_mut, text};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, suggest};
 use crate::yaml::{Map, Node};
 
 /// The services being extended, from the outermost, to find circles.
@@ -41,23 +40,22 @@ struct Base {
 }
 
 impl Loader<'_> {
-    /// Resolves `extends` of every service of a document.
-    pub(super) fn extends(&mut self, document: &mut Node, chain: &Chain, scope: Scope<'_>, resets: &Resets, main: bool) -> Result<(), Stop> {
-        let Some(services) = Self::services(document) else { return Ok(()) };
+    /// Resolves `extends` of every service of a document; one that cannot be resolved stays as written.
+    pub(super) fn extends(&mut self, document: &mut Node, chain: &Chain, scope: Scope<'_>, resets: &Resets) {
+        let Some(services) = Self::services(document) else { return };
         let mut services = std::mem::take(services);
         let names: Vec<String> = services.entries.keys().cloned().collect();
-        let mark = self.mark();
         for name in names {
-            if main && let Some(extends) = services.get(&name).and_then(Node::as_map).and_then(|service| service.get("extends")) {
+            let extends = services.get(&name).and_then(Node::as_map).and_then(|service| service.get("extends"));
+            if scope.included.is_empty() && let Some(extends) = extends {
                 self.extended.insert(name.clone(), extends.clone());
             }
-            // Every service's errors are worth reading, not only the first one's.
+            // What stops one service is reported and stops no other.
             let _ = self.extend(&name, &mut services, chain, scope, resets);
         }
         if let Some(place) = Self::services(document) {
             *place = services;
         }
-        self.sound_since(mark)
     }
 
     /// Resolves `extends` of one service in place.
@@ -145,6 +143,10 @@ impl Loader<'_> {
             for link in circle {
                 error = error.label(link.span, format!("`{}` extends here", link.service));
             }
+            let known = |item: &Diagnostic| item.code == error.code && item.labels.iter().all(|label| error.labels.contains(label));
+            if self.diagnostics.items.iter().any(known) {
+                return Err(Stop);
+            }
             return self.fail(error);
         }
         chain.links.push(Link { file: chain.file.clone(), service: name.to_owned(), span: base.span });
@@ -154,7 +156,7 @@ impl Loader<'_> {
     fn no_such_base(&mut self, name: &str, base: &Base, services: &Map, file: &Path) -> Result<(), Stop> {
         let message = format!("service `{name}` extends `{}`, which is not in `{}`", base.service, self.display(file));
         let mut error = Diagnostic::error("undefined-service", message).at(base.span);
-        if let Some(close) = closest(&base.service, services.entries.keys().map(String::as_str)) {
+        if let Some(close) = suggest::closest(&base.service, services.entries.keys().map(String::as_str)) {
             error = error.hint(format!("did you mean `{close}`?"));
         }
         self.fail(error)

@@ -253,8 +253,8 @@ impl Loader<'_> {
             interpolate::Interpolator::new(&|name| scope.variables.get(name).cloned())
                 .with_sources(&self.sources)
                 .run(&mut document, &mut self.diagnostics);
-            cast::cast(&mut document, &mut self.diagnostics);
             self.sound_since(mark)?;
+            cast::cast(&mut document, &mut self.diagnostics);
         }
         aliases::promote(&mut document, &mut self.diagnostics);
         if depth == Depth::Full {
@@ -262,17 +262,15 @@ impl Loader<'_> {
         }
         resets.apply(&mut tree, &TreePath::default());
         if depth == Depth::Full {
-            let main = scope.included.is_empty();
-            self.extends(&mut document, &Chain::of(path), scope, &resets, main)?;
+            self.extends(&mut document, &Chain::of(path), scope, &resets);
         }
         let span = document.span;
         tree = merge::merge(tree, document, &TreePath::default(), &mut self.diagnostics);
         tree.span = span;
-        self.sound_since(mark)?;
-        unicity::enforce(&mut tree, &TreePath::default(), &mut self.diagnostics);
-        self.sound_since(mark)?;
+        unicity::enforce(&mut tree, &TreePath::default());
         if depth == Depth::Full {
             schema::check(&tree, &mut self.diagnostics);
+            // Up to here a finding leaves a tree in which the next one can be looked for.
             self.sound_since(mark)?;
             if let Some(version) = map_mut(&mut tree).and_then(|map| map.entries.shift_remove("version")) {
                 self.diagnostics.push(
@@ -283,8 +281,7 @@ impl Loader<'_> {
         canonical::canonical(&mut tree, !self.request.interpolate, &mut self.diagnostics);
         self.sound_since(mark)?;
         // The long forms may show that two entries are one.
-        unicity::enforce(&mut tree, &TreePath::default(), &mut self.diagnostics);
-        self.sound_since(mark)?;
+        unicity::enforce(&mut tree, &TreePath::default());
         Ok((tree, resets))
     }
 

@@ -142,7 +142,7 @@ fn apply(rule: Rule, base: Node, over: Node, path: &Path, out: &mut Diagnostics)
         Rule::KeyValue => {
             let mut entries = sequence(base);
             entries.extend(sequence(over));
-            Node { kind: Kind::Seq(unicity::by_key(entries, path, out)), span, tag: None }
+            Node { kind: Kind::Seq(unicity::by_key(entries)), span, tag: None }
         }
         Rule::Names { dependencies } => {
             let base = names(base, dependencies, path, out);
@@ -264,23 +264,20 @@ fn logging(base: Node, over: Node, path: &Path, out: &mut Diagnostics) -> Node {
 
 /// Address pools: those of one subnet merge, others stand side by side.
 fn pools(base: Vec<Node>, over: Vec<Node>, path: &Path, out: &mut Diagnostics) -> Vec<Node> {
-    let mut merged: Vec<Node> = Vec::new();
-    let mut put = |pool: Node| match merged.iter_mut().find(|existing| same_subnet(existing, &pool)) {
-        Some(existing) => *existing = pool,
-        None => merged.push(pool),
-    };
-    let mut rest: Vec<Option<Node>> = over.into_iter().map(Some).collect();
-    for mut original in base {
-        for candidate in &mut rest {
-            if candidate.as_ref().is_some_and(|candidate| same_subnet(candidate, &original)) {
-                let Some(pool) = candidate.take() else { continue };
-                original = merge(original, pool, path, out);
-            }
-        }
-        put(original);
+    let mut pools = base;
+    for candidate in over {
+        let Some(place) = pools.iter().position(|pool| same_subnet(pool, &candidate)) else {
+            pools.push(candidate);
+            continue;
+        };
+        let span = candidate.span;
+        let pool = std::mem::take(&mut pools[place]);
+        pools[place] = match (pool.kind, candidate.kind) {
+            (Kind::Map(pool), Kind::Map(candidate)) => map_node(merge_maps(pool, candidate, path, out), span),
+            (_, kind) => Node { kind, span, tag: None },
+        };
     }
-    rest.into_iter().flatten().for_each(put);
-    merged
+    pools
 }
 
 fn same_subnet(a: &Node, b: &Node) -> bool {

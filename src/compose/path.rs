@@ -37,6 +37,15 @@ impl Path {
         Self { steps }
     }
 
+    /// This path with another key at one step.
+    pub(super) fn with_key(&self, step: usize, key: &str) -> Self {
+        let mut steps = self.steps.clone();
+        if let Some(place) = steps.get_mut(step) {
+            *place = Step::Key(key.to_owned());
+        }
+        Self { steps }
+    }
+
     /// Number of steps.
     pub(super) fn len(&self) -> usize {
         self.steps.len()

@@ -1,5 +1,6 @@
 //! Reset: `!reset` removes what earlier files said of a key, `!override` replaces it.
 
+use super::aliases;
 use super::path::Path;
 use crate::yaml::{Kind, Node};
 
@@ -15,6 +16,9 @@ impl Resets {
     pub(super) fn take(document: &mut Node) -> Self {
         let mut resets = Self::default();
         resets.collect(document, &Path::default());
+        // Earlier files hold an extension that became a key under the key's name.
+        let aliases: Vec<Path> = resets.paths.iter().filter_map(aliases::resolved).collect();
+        resets.paths.extend(aliases);
         resets
     }
 

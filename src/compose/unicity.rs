@@ -1,10 +1,11 @@
 //! Unicity: in lists whose entries have a key, the last entry for a key takes
 //! effect, where the first one stood.
 
+use std::collections::HashMap;
+
 use super::path::Path;
 use super::short;
-use super::tree::{describe, printed, text};
-use crate::diag::{Diagnostic, Diagnostics};
+use super::tree::{printed, text};
 use crate::yaml::{Kind, Node, Value};
 
 /// How entries of a list are told apart.
@@ -58,16 +59,18 @@ const INDEXES: &[(&str, Index)] = &[
 ];
 
 /// Removes redefinitions from every such list of `node`.
-pub(super) fn enforce(node: &mut Node, path: &Path, out: &mut Diagnostics) {
+///
+/// An entry that gives no key stays; the phases after this one tell what is wrong with it.
+pub(super) fn enforce(node: &mut Node, path: &Path) {
     match &mut node.kind {
         Kind::Map(map) => {
             for (key, entry) in &mut map.entries {
-                enforce(&mut entry.value, &path.key(key), out);
+                enforce(&mut entry.value, &path.key(key));
             }
         }
         Kind::Seq(items) => {
             if let Some((_, index)) = INDEXES.iter().find(|(pattern, _)| path.matches(pattern)) {
-                *items = unique(std::mem::take(items), *index, path, out);
+                *items = unique(std::mem::take(items), *index);
             }
         }
         Kind::Scalar(_) => {}
@@ -75,76 +78,53 @@ pub(super) fn enforce(node: &mut Node, path: &Path, out: &mut Diagnostics) {
 }
 
 /// One entry a key of a `KEY=VALUE` list.
-pub(super) fn by_key(entries: Vec<Node>, path: &Path, out: &mut Diagnostics) -> Vec<Node> {
-    unique(entries, Index::KeyValue, path, out)
+pub(super) fn by_key(entries: Vec<Node>) -> Vec<Node> {
+    unique(entries, Index::KeyValue)
 }
 
-fn unique(entries: Vec<Node>, index: Index, path: &Path, out: &mut Diagnostics) -> Vec<Node> {
-    let mut kept = indexmap::IndexMap::<String, Node>::with_capacity(entries.len());
-    for (position, entry) in entries.into_iter().enumerate() {
-        match key(&entry, index) {
-            Ok(key) => {
-                kept.insert(key, entry);
-            }
-            Err(expected) => out.push(
-                Diagnostic::error("wrong-type", format!("`{}` must be {expected}, but is {}", path.index(position), describe(&entry)))
-                    .at(entry.span),
-            ),
+fn unique(entries: Vec<Node>, index: Index) -> Vec<Node> {
+    let mut kept: Vec<Node> = Vec::with_capacity(entries.len());
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for entry in entries {
+        let place = key(&entry, index).map(|key| *places.entry(key).or_insert(kept.len()));
+        match place.and_then(|place| kept.get_mut(place)) {
+            Some(earlier) => *earlier = entry,
+            None => kept.push(entry),
         }
     }
-    kept.into_values().collect()
+    kept
 }
 
-/// The key of an entry, or what it should have been.
-fn key(entry: &Node, index: Index) -> Result<String, &'static str> {
+/// The key of an entry, if it has one.
+fn key(entry: &Node, index: Index) -> Option<String> {
     let field = |name: &str| entry.as_map().and_then(|map| map.get(name));
+    let is_map = entry.as_map().is_some();
     match index {
-        Index::KeyValue => {
-            let text = text(entry).ok_or("a string")?;
-            Ok(text.split_once('=').map_or(text, |(key, _)| key).to_owned())
+        Index::KeyValue => text(entry).map(|text| text.split_once('=').map_or(text, |(key, _)| key).to_owned()),
+        Index::Volume if is_map => field("target").and_then(text).map(str::to_owned),
+        Index::Volume => short::volume::parse(text(entry)?).ok().map(|volume| volume.target),
+        Index::Device if is_map => field("target").and_then(text).map(str::to_owned),
+        Index::Device => {
+            let mut parts = text(entry)?.split(':');
+            let source = parts.next()?;
+            Some(parts.next().unwrap_or(source).to_owned())
         }
-        Index::Volume => match (&entry.kind, text(entry)) {
-            (Kind::Map(_), _) => field("target").and_then(text).map(str::to_owned).ok_or("a mount with a `target`"),
-            (_, Some(spec)) => short::volume::parse(spec).map(|volume| volume.target).map_err(|_| "a mount such as `./data:/data`"),
-            _ => Ok(String::new()),
+        Index::Mount(directory) if is_map => match field("target") {
+            Some(target) => text(target).map(str::to_owned),
+            None => Some(format!("{directory}/{}", field("source").and_then(printed)?)),
         },
-        Index::Device => match (&entry.kind, text(entry)) {
-            (Kind::Map(_), _) => field("target").and_then(text).map(str::to_owned).ok_or("a device with a `target`"),
-            (_, Some(spec)) => {
-                let mut parts = spec.split(':');
-                let source = parts.next().unwrap_or_default();
-                Ok(parts.next().unwrap_or(source).to_owned())
-            }
-            _ => Ok(String::new()),
+        Index::Mount(directory) => Some(format!("{directory}/{}", text(entry)?)),
+        Index::Port if is_map => {
+            let part = |name: &str, default: &str| field(name).and_then(printed).unwrap_or_else(|| default.to_owned());
+            let target = field("target").and_then(printed)?;
+            Some(format!("{}:{}:{target}/{}", part("host_ip", "0.0.0.0"), part("published", ""), part("protocol", "tcp")))
+        }
+        Index::Port | Index::Expose => match entry.as_scalar()?.value() {
+            Value::Str(text) => Some(text.to_owned()),
+            Value::Int(number) => Some(number.to_string()),
+            _ => None,
         },
-        Index::Mount(directory) => match (&entry.kind, text(entry)) {
-            (Kind::Map(_), _) => match field("target") {
-                Some(target) => text(target).map(str::to_owned).ok_or("a mount whose `target` is a string"),
-                None => Ok(format!("{directory}/{}", field("source").and_then(printed).unwrap_or_default())),
-            },
-            (_, Some(name)) => Ok(format!("{directory}/{name}")),
-            _ => Err("a name or a mapping"),
-        },
-        Index::Expose => match entry.as_scalar().map(|scalar| scalar.value()) {
-            Some(Value::Str(text)) => Ok(text.to_owned()),
-            Some(Value::Int(number)) => Ok(number.to_string()),
-            _ => Err("a port"),
-        },
-        Index::Port => match entry.as_scalar().map(|scalar| scalar.value()) {
-            Some(Value::Str(text)) => Ok(text.to_owned()),
-            Some(Value::Int(number)) => Ok(number.to_string()),
-            Some(_) => Ok(String::new()),
-            None if entry.as_seq().is_some() => Ok(String::new()),
-            None => {
-                let part = |name: &str, default: &str| field(name).and_then(printed).unwrap_or_else(|| default.to_owned());
-                let target = field("target").and_then(printed).ok_or("a port with a `target`")?;
-                Ok(format!("{}:{}:{target}/{}", part("host_ip", "0.0.0.0"), part("published", "<nil>"), part("protocol", "tcp")))
-            }
-        },
-        Index::EnvFile => match (&entry.kind, text(entry)) {
-            (Kind::Map(_), _) => field("path").and_then(text).map(str::to_owned).ok_or("a file with a `path`"),
-            (_, Some(path)) => Ok(path.to_owned()),
-            _ => Ok(String::new()),
-        },
+        Index::EnvFile if is_map => field("path").and_then(text).map(str::to_owned),
+        Index::EnvFile => text(entry).map(str::to_owned),
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::path::Path;
 use super::tree::{is_null, printed, text};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::yaml::{Kind, Map, Node};
+use crate::yaml::{Kind, Map, Node, Value};
 
 /// Reports every mapping of a canonical tree that breaks such a rule.
 pub(super) fn check(tree: &Node, out: &mut Diagnostics) {
@@ -21,9 +21,18 @@ fn walk(node: &Node, path: &Path, out: &mut Diagnostics) {
         } else if path.matches("secrets.*") {
             file_object(node.span, map, &["file", "environment"], path, out);
         } else if path.matches("services.*.ports.*") {
+            target(node.span, map, "port", path, out);
             host_address(map, path, out);
+        } else if path.matches("services.*.volumes.*") {
+            target(node.span, map, "mount", path, out);
+        } else if path.matches("services.*.devices.*") {
+            target(node.span, map, "device", path, out);
         } else if path.matches("services.*.gpus.*") || path.matches("services.*.deploy.resources.reservations.devices.*") {
             device_request(map, path, out);
+        }
+    } else if path.matches("services.*.expose.*") {
+        if node.as_scalar().is_some_and(|scalar| matches!(scalar.value(), Value::Float(_))) {
+            out.push(Diagnostic::error("wrong-type", format!("`{path}` must be a port")).at(node.span));
         }
     } else if path.matches("services.*.develop.watch.*.path") && text(node) == Some("") {
         out.push(Diagnostic::error("invalid-value", format!("`{path}` must not be empty")).at(node.span));
@@ -63,6 +72,13 @@ fn file_object(span: Span, map: &Map, keys: &[&str], path: &Path, out: &mut Diag
             out.push(Diagnostic::error("missing-key", format!("`{path}` needs one of {}", list())).at(span));
         }
         _ => {}
+    }
+}
+
+/// The schema does not ask for the place in the container, all else does.
+fn target(span: Span, map: &Map, what: &str, path: &Path, out: &mut Diagnostics) {
+    if map.get("target").is_none_or(is_null) {
+        out.push(Diagnostic::error("missing-key", format!("`{path}` is a {what} and needs a `target`")).at(span));
     }
 }
 

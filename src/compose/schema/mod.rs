@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::path::{Path, Step};
 use super::tree::{describe, is_null, printed, same};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, suggest};
 use crate::yaml::{Kind, Map, Node, Scalar, Value};
 
 /// What a value may be.
@@ -178,7 +178,7 @@ impl Checker<'_> {
         }
         let list = listed(&choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>());
         let mut finding = Diagnostic::error("invalid-value", format!("`{path}` must be {list}, but is `{text}`")).at(node.span);
-        if let Some(close) = closest(text, choices.iter().copied()) {
+        if let Some(close) = suggest::closest(text, choices.iter().copied()) {
             finding = finding.hint(format!("did you mean `{close}`?"));
         }
         self.out.push(finding);
@@ -254,7 +254,7 @@ impl Checker<'_> {
             _ => format!("unknown key `{key}` in `{path}`"),
         };
         let mut finding = Diagnostic::error("unknown-key", message).at(span);
-        if let Some(close) = closest(key, object.keys.iter().map(|(known, _)| *known)) {
+        if let Some(close) = suggest::closest(key, object.keys.iter().map(|(known, _)| *known)) {
             finding = finding.hint(format!("did you mean `{close}`?"));
         } else if path.len() == 0 && is_service_key(key) {
             finding = finding.hint("this is a key of a service: indent it below the service's name");
@@ -285,20 +285,6 @@ fn section(path: &Path) -> Option<&'static str> {
         [Step::Key(section)] => kind(section),
         _ => None,
     }
-}
-
-/// The known word closest to `word`, if it is close enough to be meant.
-pub(super) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = match word.chars().count() {
-        0..=2 => return None,
-        3..=5 => 1,
-        _ => 2,
-    };
-    known
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }
 
 /// The shape that fits the kind of `node`, if one does.
