@@ -5,6 +5,7 @@
 
 mod alias;
 mod errors;
+mod tag;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, Tag};
 use indexmap::map;
@@ -13,7 +14,7 @@ use crate::diag::{Diagnostic, FileId, Span};
 
 use self::alias::Anchors;
 use super::node::{Entry, Kind, Map, Node, Scalar, Style};
-use super::scalar::{Value, resolve};
+use super::scalar::Value;
 use super::{merge_key, text};
 
 /// What a file may cost; a file beyond a limit is an error, never a long wait.
@@ -23,7 +24,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Mappings and sequences inside one another, aliases expanded.
     pub depth: usize,
-    /// Nodes that aliases may add; every 64 bytes of a scalar count as one more.
+    /// Nodes that aliases may add, and that anchors may hold; every 64 bytes of a scalar count
+    /// as one more.
     pub alias_nodes: usize,
 }
 
@@ -164,21 +166,21 @@ impl<'t> Loader<'t> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.open_anchor(anchor)?;
                 let built = self.scalar(text.into_owned(), style, tag.as_deref(), here);
-                self.anchors.close(anchor, &built);
+                self.anchors.close(anchor, &built)?;
                 Ok(built)
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.open_anchor(anchor)?;
                 self.refuse_tab_before(style, here)?;
                 let built = self.sequence(tag.as_deref(), here, depth)?;
-                self.anchors.close(anchor, &built);
+                self.anchors.close(anchor, &built)?;
                 Ok(built)
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.open_anchor(anchor)?;
                 self.refuse_tab_before(style, here)?;
                 let built = self.mapping(tag.as_deref(), here, depth)?;
-                self.anchors.close(anchor, &built);
+                self.anchors.close(anchor, &built)?;
                 Ok(built)
             }
             Event::Alias(id) => self.anchors.expand(id, here, depth, self.limits.depth),
@@ -244,7 +246,7 @@ impl<'t> Loader<'t> {
         }
     }
 
-    /// What a tag makes of a scalar: a core tag decides its type, a local one makes it a string.
+    /// The style and the local tag of a scalar after its tag has been applied.
     fn apply_tag(
         &mut self,
         style: Style,
@@ -252,39 +254,18 @@ impl<'t> Loader<'t> {
         tag: Option<&Tag>,
         here: Span,
     ) -> (Style, Option<String>) {
-        let Some(tag) = tag else { return (style, None) };
-        let Some(core) = core_suffix(tag) else {
-            let local = local_tag(tag);
-            let style = if local.is_some() && style == Style::Plain {
-                Style::Quoted
-            } else {
-                style
-            };
-            return (style, local);
-        };
-        let style = match (core, resolve(text)) {
-            ("str", _) => Style::Quoted,
-            ("merge", Value::Str("<<")) => Style::Plain,
-            ("null", Value::Null)
-            | ("bool", Value::Bool(_))
-            | ("int", Value::Int(_))
-            | ("float", Value::Float(_))
-            | ("timestamp", Value::Timestamp(_)) => Style::Plain,
-            // An integer becomes a float by gaining nothing but the type; both print alike.
-            ("float", Value::Int(_)) => Style::Plain,
-            _ => {
-                self.found(
-                    Diagnostic::error(
-                        "yaml-tag",
-                        format!("the value cannot be read as `!!{core}`"),
-                    )
-                    .at(here)
-                    .hint("remove the tag"),
-                );
-                style
-            }
-        };
-        (style, None)
+        let applied = tag.map_or(Ok((style, None)), |tag| tag::apply(tag, style, text));
+        applied.unwrap_or_else(|core| {
+            self.found(
+                Diagnostic::error(
+                    "yaml-tag",
+                    format!("the value cannot be read as `!!{core}`"),
+                )
+                .at(here)
+                .hint("remove the tag"),
+            );
+            (style, None)
+        })
     }
 
     fn sequence(&mut self, tag: Option<&Tag>, start: Span, depth: usize) -> Step<Built> {
@@ -307,7 +288,7 @@ impl<'t> Loader<'t> {
         let node = Node {
             kind: Kind::Seq(items),
             span,
-            tag: tag.and_then(local_tag),
+            tag: tag.and_then(tag::local),
         };
         Ok(Built { node, cost, height })
     }
@@ -344,7 +325,7 @@ impl<'t> Loader<'t> {
         let node = Node {
             kind: Kind::Map(map),
             span,
-            tag: tag.and_then(local_tag),
+            tag: tag.and_then(tag::local),
         };
         Ok(Built { node, cost, height })
     }
@@ -355,7 +336,7 @@ impl<'t> Loader<'t> {
             self.found(self.collection_as_key(place));
             return;
         };
-        if scalar.text == "<<" && scalar.style == Style::Plain {
+        if tag::is_merge_key(&scalar) {
             match merges.first() {
                 Some((first, _)) => self.found(duplicate("<<", *first, place)),
                 None => merges.push((place, value)),
@@ -484,25 +465,6 @@ fn collection_span(start: Span, end: Span, last: Option<Span>) -> Span {
     })
 }
 
-const CORE: &str = "tag:yaml.org,2002:";
-
-/// `str` of `!!str`, in each of the ways to write it.
-fn core_suffix(tag: &Tag) -> Option<&str> {
-    if tag.handle() == CORE {
-        Some(tag.suffix())
-    } else if tag.handle().is_empty() {
-        tag.suffix().strip_prefix(CORE)
-    } else {
-        None
-    }
-}
-
-/// The tag as text where it is an application's own; none for `!` alone and YAML's own tags.
-fn local_tag(tag: &Tag) -> Option<String> {
-    let full = format!("{}{}", tag.handle(), tag.suffix());
-    (core_suffix(tag).is_none() && full != "!").then_some(full)
-}
-
 fn duplicate(key: &str, first: Span, second: Span) -> Diagnostic {
     Diagnostic::error(
         "duplicate-key",
@@ -540,5 +502,7 @@ fn too_deep(place: Span, limit: usize) -> Diagnostic {
     .at(place)
 }
 
+#[cfg(test)]
+mod robust;
 #[cfg(test)]
 mod tests;

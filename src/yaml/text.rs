@@ -70,3 +70,35 @@ fn line_column(before: &[u8]) -> (usize, usize) {
         String::from_utf8_lossy(&before[start..]).chars().count() + 1,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: &[u8]) -> String {
+        decode(bytes).unwrap_err().message
+    }
+
+    #[test]
+    fn takes_off_a_byte_order_mark_and_keeps_the_rest() {
+        assert_eq!(decode(b"").unwrap(), "");
+        assert_eq!(decode("\u{FEFF}a: é\r\n".as_bytes()).unwrap(), "a: é\r\n");
+    }
+
+    #[test]
+    fn names_line_and_column_of_what_is_no_text() {
+        assert_eq!(
+            message(b"a: 1\n\xc3\xa9: \xff"),
+            "the file is not UTF-8: invalid byte 0xFF at line 2, column 4"
+        );
+        assert_eq!(
+            message(b"\xc3"),
+            "the file is not UTF-8: invalid byte 0xC3 at line 1, column 1"
+        );
+        assert_eq!(
+            message(b"a\nb\0"),
+            "the file holds a NUL byte at line 2, column 2: it is not text"
+        );
+        assert_eq!(message(b"\xff\xfea\0"), "the file is UTF-16, not UTF-8");
+    }
+}

@@ -11,7 +11,10 @@ use super::{Built, Step, too_deep};
 pub(super) struct Anchors {
     known: HashMap<usize, Anchor>,
     budget: usize,
+    /// What aliases may still copy.
     left: usize,
+    /// What may still be kept for aliases; anchors inside anchors keep a value many times.
+    left_to_keep: usize,
 }
 
 struct Anchor {
@@ -33,6 +36,7 @@ impl Anchors {
             known: HashMap::new(),
             budget,
             left: budget,
+            left_to_keep: budget,
         }
     }
 
@@ -54,14 +58,21 @@ impl Anchors {
     }
 
     /// An anchored value is read.
-    pub(super) fn close(&mut self, id: usize, built: &Built) {
-        if let Some(anchor) = self.known.get_mut(&id) {
-            anchor.value = Some(Value {
-                node: built.node.clone(),
-                cost: built.cost,
-                height: built.height,
-            });
-        }
+    pub(super) fn close(&mut self, id: usize, built: &Built) -> Step<()> {
+        let Some(anchor) = self.known.get_mut(&id) else {
+            return Ok(());
+        };
+        let left = self.left_to_keep.checked_sub(built.cost).ok_or_else(|| {
+            let message = format!("anchors hold more than {} values", self.budget);
+            Diagnostic::error("alias-limit", message).at(anchor.place)
+        })?;
+        self.left_to_keep = left;
+        anchor.value = Some(Value {
+            node: built.node.clone(),
+            cost: built.cost,
+            height: built.height,
+        });
+        Ok(())
     }
 
     /// A copy of what an alias names. Its spans stay where the value was written, so that a

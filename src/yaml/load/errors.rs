@@ -49,9 +49,11 @@ pub(super) fn explain(
             found(&format!("a value cannot start with `{character}`"))
                 .hint("put the value in quotes")
         }
-        ErrorKind::InvalidIndentation
-        | ErrorKind::InvalidQuotedScalarIndent
-        | ErrorKind::InvalidFlowScalarIndent => {
+        ErrorKind::InvalidQuotedScalarIndent => {
+            found("quoted text goes on here, indented too little")
+                .hint("indent it deeper than its key, or close the quote before")
+        }
+        ErrorKind::InvalidIndentation | ErrorKind::InvalidFlowScalarIndent => {
             found("the line is indented too little").hint("indent it deeper than its key")
         }
         ErrorKind::ExpectedDocumentStart => found("the line does not belong to what stands before")

@@ -165,6 +165,7 @@ fn applies_core_tags() {
         "{a: '5', b: 5, c: {d: 1}, e: 'no'}"
     );
     assert_eq!(finding("a: !!int x"), ("yaml-tag", vec!["x"]));
+    assert_eq!(shown("!!merge <<: {a: 1}\n"), "{a: 1}");
 }
 
 #[test]
@@ -270,6 +271,11 @@ fn an_alias_bomb_ends_quickly() {
     let start = std::time::Instant::now();
     assert_eq!(finding(&bomb).0, "alias-limit");
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    let nested = (0..100)
+        .map(|level| format!("&a{level} ["))
+        .collect::<String>();
+    let nested = nested + &"x, ".repeat(20_000) + &"]".repeat(100);
+    assert_eq!(finding(&nested).0, "alias-limit");
     // Long texts count too.
     let long = format!("- &a {}\n", "x".repeat(1 << 20)) + &"- *a\n".repeat(10_000);
     assert_eq!(finding(&long).0, "alias-limit");
