@@ -319,7 +319,7 @@ fn apply(
     state: Option<State>,
     cancel: Cancel,
 ) -> Result<Exit> {
-    let run = crate::state::new_run_id()?;
+    let run = store::new_run_id()?;
     let notices = printer.masker();
     let _signals = Signals::listen(cancel.clone(), move |notice| {
         Printer::new(crate::ui::Format::Text, false, true).warn(&notices.mask(&notice.message()));

@@ -85,7 +85,12 @@ fn row(state: &State, observed: &Observed, service: &DesiredService) -> Row {
         Kind::App(app) => {
             app_drift(observed, app, &mut drift);
             let current = observed.app_containers.get(&name);
-            let running = current.into_iter().flatten().filter(|one| one.labels.get("com.dokku.container-type").is_none_or(|kind| kind == "deploy"));
+            // Replaced containers run on for a while under a longer name, until Dokku retires them.
+            let current_name = format!("{name}.web.");
+            let serves = |one: &&ContainerFacts| {
+                one.name.strip_prefix(&current_name).is_some_and(|rest| rest.parse::<u32>().is_ok())
+            };
+            let running = current.into_iter().flatten().filter(serves);
             let scale = observed.apps.get(&name).map(|app| app.scale).or(app.scale).unwrap_or(1);
             (scale, running.collect())
         }

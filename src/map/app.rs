@@ -353,9 +353,8 @@ fn properties(
     if !restart.is_empty() {
         set("ps.restart-policy", restart);
     }
-    if let Some(seconds) = spec.stop_timeout {
-        set("ps.stop-timeout-seconds", &seconds.to_string());
-    }
+    // Compose's default is 10 seconds, Dokku's 30.
+    set("ps.stop-timeout-seconds", &spec.stop_timeout.unwrap_or(10).to_string());
     if let Source::Archive {
         dockerfile,
         dockerfile_inline: None,

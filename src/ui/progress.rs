@@ -29,7 +29,11 @@ impl<'a> Progress<'a> {
             Event::Begin { ops, .. } => self.total.store(*ops, Ordering::Relaxed),
             Event::Started { op } if is_long(op) => printer.step(&describe(op)),
             Event::Started { .. } | Event::UndoStarted { .. } => {}
-            Event::Line { text, .. } => printer.detail(text),
+            Event::Line { text, .. } if text.trim().is_empty() => {}
+            Event::Line { op, text } => match op.map(|op| op.service.as_str()).filter(|service| !service.is_empty()) {
+                Some(service) => printer.detail(&format!("{service} | {text}")),
+                None => printer.detail(text),
+            },
             Event::Retry { message, attempt, .. } => printer.detail(&format!("{message}: try {attempt}")),
             Event::Done { op, done, elapsed } => {
                 let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -47,7 +51,10 @@ impl<'a> Progress<'a> {
                 }
             }
             Event::RollingBack { failure, ops } => {
-                printer.warn(&format!("{}; undoing {ops} operations", failure.message));
+                if failure.op.is_none() {
+                    printer.warn(&failure.message);
+                }
+                printer.warn(&format!("undoing {ops} operations"));
             }
             Event::Undone { op, elapsed } => printer.detail(&format!("undone: {} ({})", describe(op), seconds(*elapsed))),
             Event::UndoFailed { op, stuck } => {

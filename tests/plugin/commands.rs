@@ -49,6 +49,31 @@ fn every_command_has_its_line_and_its_file() {
 }
 
 #[test]
+fn the_program_knows_every_command_and_no_other() {
+    let program = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dokku-compose"));
+        finish(command.args(args).env_clear(), "")
+    };
+    let house = House::new();
+    let lines = help_lines(&house);
+    let described: Vec<_> = lines.iter().map(|line| line["compose:".len()..].split(' ').next().unwrap()).collect();
+    for name in &described {
+        let run = program(&["help", name]);
+        assert_eq!(run.code, 0, "{name}: {run:?}");
+        assert!(run.stdout.contains("Usage:"), "{name}: {run:?}");
+    }
+    let all = program(&["help"]).stdout;
+    let known = all.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let mut known: Vec<_> =
+        known.take_while(|line| line.starts_with("  ")).filter_map(|l| l.split_whitespace().next()).collect();
+    known.sort_unstable();
+    assert_eq!(described, known);
+
+    let version = program(&["--version"]);
+    assert_eq!(version.stdout, format!("dokku-compose {}\n", env!("CARGO_PKG_VERSION")), "what install asks");
+}
+
+#[test]
 fn the_overview_works_without_the_program() {
     let house = House::new();
     for (script, asked) in [

@@ -300,7 +300,12 @@ fn the_release_is_looked_for_where_the_clone_comes_from() {
         assert_eq!(count(&house, &format!(" {url}/")), 2, "{}", calls(&house));
         assert!(!calls(&house).contains("token") && !run.all().contains("token"));
     }
-    for remote in ["https://git.example/github.com/acme", "file:///srv/github.com/x/y", "https://notgithub.com/a/b"] {
+    for remote in [
+        "https://git.example/github.com/acme",
+        "https://git.example/x@github.com/a/b",
+        "file:///srv/github.com/x/y",
+        "https://notgithub.com/a/b",
+    ] {
         let house = House::new();
         offer_release(&house);
         fs::create_dir(house.plugin().join(".git")).unwrap();

@@ -35,7 +35,7 @@ pub struct ServerRunner {
 
 impl From<DokkuError> for ActionError {
     fn from(error: DokkuError) -> Self {
-        let mut out = ActionError::new(error.to_string());
+        let mut out = ActionError::new(brief(&error));
         if let DokkuError::Failed { output, .. } | DokkuError::TimedOut { output, .. } = &error {
             out.lines = tail(output, 20);
         }
@@ -53,6 +53,19 @@ impl From<EngineError> for ActionError {
 impl From<NotExpressible> for ActionError {
     fn from(error: NotExpressible) -> Self {
         ActionError::new(error.to_string())
+    }
+}
+
+/// A failed deploy prints many warnings; the last one is the reason.
+fn brief(error: &DokkuError) -> String {
+    match error {
+        DokkuError::Failed { command, exit, messages, .. } => {
+            let command = command.strip_prefix("dokku ").unwrap_or(command);
+            let name: Vec<&str> = command.split(' ').filter(|word| !word.starts_with('-')).take(2).collect();
+            let reason = messages.last().map_or(String::new(), |reason| format!(": {reason}"));
+            format!("{} failed (exit code {exit}){reason}", name.join(" "))
+        }
+        other => other.to_string(),
     }
 }
 

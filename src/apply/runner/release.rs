@@ -33,6 +33,10 @@ pub(super) fn restore(step: &Step<'_>, app: &str, release: &Release) -> Ran {
         let value = Some(release.source_image.as_str()).filter(|image| !image.is_empty());
         step.call(dokku::property::set("git", app, "source-image", value)?)?;
     }
+    let revision = step.dokku.config(app)?.get("GIT_REV").cloned().unwrap_or_default();
+    if !release.commit.is_empty() && revision != release.commit {
+        step.call(dokku::config::import(app, [("GIT_REV", release.commit.as_str())])?)?;
+    }
     let label = format!("com.dokku.app-name={app}");
     let mut running: Vec<String> = engine
         .containers(&[&label])?
