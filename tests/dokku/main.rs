@@ -8,6 +8,8 @@ mod deploy;
 mod standin;
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Once;
 
 use dokku_compose::dokku::options::{Options, Phase};
 use dokku_compose::dokku::ports::PortMap;
@@ -29,7 +31,14 @@ fn installed() -> Option<Dokku> {
                 std::env::var_os("COMPOSE_REQUIRE_DOKKU").is_none(),
                 "no usable Dokku: {other:?}"
             );
-            eprintln!("no usable Dokku answers: test not run");
+            static TOLD: Once = Once::new();
+            // Not eprintln!, which the test runner keeps to itself.
+            TOLD.call_once(|| {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "no usable Dokku answers: the tests of tests/dokku are not run ({other:?})"
+                );
+            });
             None
         }
     }

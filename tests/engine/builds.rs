@@ -55,8 +55,11 @@ fn builds() {
             dockerfile: PathBuf::from("docker/Dockerfile.prod"),
             options: vec!["--no-cache".to_owned()],
             args: BTreeMap::from(
-                [("PASSWORD", "it's $HOME"), ("DOCKER_HOST", "tcp://nowhere.invalid:1")]
-                    .map(|(name, value)| (name.to_owned(), Secret::new(value, &key))),
+                [
+                    ("PASSWORD", "it's $HOME"),
+                    ("DOCKER_HOST", "tcp://nowhere.invalid:1"),
+                ]
+                .map(|(name, value)| (name.to_owned(), Secret::new(value, &key))),
             ),
             labels: strings(&[("engine-test", "a b")]),
             ..ImageBuildSpec::default()

@@ -1,5 +1,6 @@
 //! The recorded answers of a real Dokku.
 
+use std::io::Write;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -81,11 +82,16 @@ cat $W/$key.out; cat $W/$key.err >&2; exit $(cat $W/$key.exit)"#,
 }
 
 /// Runs `test` on the recordings, or says that they are not there.
-#[allow(clippy::print_stderr)]
 fn with_transcripts(test: impl FnOnce(&[Recorded])) {
     match transcripts() {
         Some(transcripts) => test(&transcripts),
-        None => eprintln!("../shared/dokku-transcripts is absent: not run"),
+        None => {
+            // Not eprintln!, which the test runner keeps to itself.
+            let _ = writeln!(
+                std::io::stderr(),
+                "dokku-transcripts are absent: a test of recorded answers is not run"
+            );
+        }
     }
 }
 
