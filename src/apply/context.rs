@@ -14,7 +14,7 @@ use crate::plan::{Action, Op};
 /// is there and does not trust that the run that is being undone got anywhere.
 pub trait Runner: Sync {
     /// Does one action within `context.deadline`, ending early when `context.cancel` says so.
-    /// A child process that it started has ended when it returns.
+    /// A child process that it started has [`super::RUN_VARIABLE`] in its environment and has ended when it returns.
     fn run(&self, action: &Action, context: &Context<'_>) -> Result<Done, ActionError>;
 
     /// The exact commands that do `action` by hand, without secrets; for the reader of a stuck run.

@@ -204,7 +204,12 @@ impl Ledger {
     /// order is what makes the end right, and undoing twice does no harm.
     pub fn to_undo(&self) -> Vec<usize> {
         let undone = |op: &usize| self.ops.get(op) == Some(&OpState::Undone);
-        self.order.iter().rev().copied().skip_while(undone).collect()
+        self.order
+            .iter()
+            .rev()
+            .copied()
+            .skip_while(undone)
+            .collect()
     }
 }
 
@@ -320,7 +325,11 @@ mod tests {
         let undo = |op| [Entry::UndoStarted { op }, Entry::Undone { op }];
         let mut entries = vec![begin(2), Entry::Started { op: 0 }, Entry::Started { op: 1 }];
         entries.push(Entry::UndoStarted { op: 1 });
-        entries.push(Entry::UndoFailed { op: 1, message: String::new(), by_hand: Vec::new() });
+        entries.push(Entry::UndoFailed {
+            op: 1,
+            message: String::new(),
+            by_hand: Vec::new(),
+        });
         entries.extend(undo(0));
         let mut run = ledger(&entries).unwrap();
         assert_eq!(run.to_undo(), [1, 0]);

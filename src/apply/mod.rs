@@ -16,6 +16,7 @@ pub mod executor;
 pub mod journal;
 pub mod ledger;
 pub mod log;
+pub mod orphans;
 pub mod recover;
 pub mod runner;
 pub mod signal;
@@ -27,6 +28,7 @@ pub use cancel::Cancel;
 pub use context::{ActionError, Context, Done, Event, Observer, Runner};
 pub use journal::Faults;
 pub use log::RunLog;
+pub use orphans::RUN_VARIABLE;
 pub use recover::{Recovered, Unfinished, unfinished};
 pub use signal::Signals;
 
@@ -78,6 +80,8 @@ pub struct Limits {
     pub run: Option<Duration>,
     /// Time for one action of an undo.
     pub undo: Duration,
+    /// How long recovery lets processes of the interrupted run end by themselves.
+    pub orphans: Duration,
     /// How often an action is tried while its error says that another try may help, at least 1.
     pub attempts: u32,
     /// The pause before the second try; doubled before each further one.
@@ -96,6 +100,7 @@ impl Default for Limits {
             op: Duration::from_secs(900),
             run: None,
             undo: Duration::from_secs(900),
+            orphans: Duration::from_secs(60),
             attempts: 3,
             pause: Duration::from_secs(1),
         }

@@ -7,6 +7,7 @@
 use super::context::Event;
 use super::journal::{self, Journal};
 use super::ledger::{Entry, Ledger, Phase};
+use super::orphans;
 use super::{Applier, Cause, Failure, Outcome, Results, before};
 use crate::state::store;
 use crate::state::{ProjectDir, State, StoreError};
@@ -98,6 +99,7 @@ impl Applier<'_> {
             self.end(journal, run, &mut warnings);
             return Ok(Outcome::RolledBack { failure, warnings });
         };
+        self.outlive_orphans(run, &mut warnings);
         let committed = ledger.phase == Phase::Committed
             || ledger.phase == Phase::Forward && State::committed_run(dir)?.as_deref() == Some(run);
         if committed {
@@ -123,6 +125,25 @@ impl Applier<'_> {
             ops: plan.ops.len(),
         });
         Ok(masking.undo(journal, &plan, run, failure, warnings))
+    }
+
+    /// What an interrupted run had started must not go on while it is undone.
+    fn outlive_orphans(&self, run: &str, warnings: &mut Vec<String>) {
+        let alive = orphans::orphans(run).len();
+        if alive == 0 {
+            return;
+        }
+        let limit = self.limits.orphans.as_secs();
+        let message = format!(
+            "processes of the interrupted run still work: {alive}; they get {limit} s to end"
+        );
+        self.observer.on(&Event::Warning { message: &message });
+        let left = orphans::outlive(run, self.limits.orphans);
+        if left > 0 {
+            let message = format!("processes of the interrupted run cannot be ended: {left}");
+            self.observer.on(&Event::Warning { message: &message });
+            warnings.push(message);
+        }
     }
 
     /// Gives an unfinished run up: nothing is undone, its secrets are deleted, its journal is closed as it

@@ -90,9 +90,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While still locked, so that it is not the next holder's note. A note that stays is of a
-        // dead process and is not shown.
-        let _ = store::remove_file(&self.dir.lock_info_file());
+        // While still locked, so that it is not the next holder's note; and not that of a project of the
+        // same name which took the place of this one. A note that stays is of a dead process.
+        let noted: Result<Option<Holder>, _> = store::read_json(&self.dir.lock_info_file());
+        if noted.is_ok_and(|noted| noted.as_ref() == Some(&self.holder)) {
+            let _ = store::remove_file(&self.dir.lock_info_file());
+        }
     }
 }
 
@@ -228,8 +231,16 @@ mod tests {
         let old = lock(&dir, 0).unwrap();
         dir.remove().unwrap();
         let new = lock(&dir, 0).unwrap();
+        store::write_json(
+            &dir.lock_info_file(),
+            &Holder {
+                who: "another".into(),
+                ..new.holder().clone()
+            },
+        )
+        .unwrap();
         drop(old);
-        assert!(dir.lock_file().exists());
+        assert!(dir.lock_file().exists() && holder(&dir).is_some());
         assert!(matches!(lock(&dir, 0), Err(LockError::Busy { .. })));
         drop(new);
     }

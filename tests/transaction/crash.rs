@@ -4,12 +4,14 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use dokku_compose::apply::journal::Journal;
-use dokku_compose::apply::{Faults, Limits, Outcome, before, unfinished};
+use dokku_compose::apply::{Faults, Limits, Outcome, RUN_VARIABLE, Signals, before, unfinished};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::toy::{RUN, Server, Setup, Toy, Wishes, plan, snapshot};
+use crate::toy::{Server, Setup, Toy, Wishes, plan, snapshot};
 
 /// What a child is to do.
 #[derive(Clone, Copy, Default)]
@@ -23,6 +25,10 @@ struct Orders {
     die: Option<(Option<usize>, bool, bool)>,
     /// Around the saving of state: before or after.
     die_at_commit: Option<bool>,
+    /// Every action takes so many milliseconds, and signals are listened to.
+    slow: u64,
+    /// In the first operation a process is started that changes the world after so many milliseconds.
+    straggler: u64,
 }
 
 fn text<T: std::fmt::Debug>(value: T) -> String {
@@ -31,11 +37,22 @@ fn text<T: std::fmt::Debug>(value: T) -> String {
 
 /// Runs a child; whether it died as ordered. A child that ends otherwise ends well.
 fn dies(server: &Server, orders: Orders) -> bool {
+    let output = start(server, orders).wait_with_output().unwrap();
+    let died = output.status.signal() == Some(6);
+    assert!(
+        died || output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    died
+}
+
+fn start(server: &Server, orders: Orders) -> Child {
     let fault = orders
         .abort
         .map(|record| format!("journal-abort:{record}"))
         .unwrap_or_default();
-    let output = Command::new(std::env::current_exe().unwrap())
+    Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
             "crash::child",
@@ -50,16 +67,13 @@ fn dies(server: &Server, orders: Orders) -> bool {
         .env("TOY_DIE", text(orders.die))
         .env("TOY_COMMIT", text(orders.die_at_commit))
         .env("DOKKU_COMPOSE_FAULT", fault)
+        .env("TOY_SLOW", orders.slow.to_string())
+        .env("TOY_STRAGGLER", orders.straggler.to_string())
         .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let died = output.status.signal() == Some(6);
-    assert!(
-        died || output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    died
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// The child; does nothing where no parent gave it orders.
@@ -83,10 +97,12 @@ fn child() {
         .filter(|op| text(Some(op)) == given("TOY_FAIL"))
         .collect();
     let parallel = given("TOY_PARALLEL").parse().unwrap();
+    let slow: u64 = given("TOY_SLOW").parse().unwrap();
     let setup = Setup {
         wishes: Wishes {
             fail,
             die,
+            slow: Duration::from_millis(slow),
             ..Wishes::default()
         },
         limits: Limits {
@@ -96,6 +112,25 @@ fn child() {
         faults: Faults::from_env(),
         ..Setup::default()
     };
+    let _signals = (slow > 0).then(|| Signals::listen(setup.cancel.clone(), |_| {}).unwrap());
+    let straggler: u64 = given("TOY_STRAGGLER").parse().unwrap();
+    if straggler > 0 {
+        let late = format!(
+            "sleep {}; echo late > old/PASSWORD; echo late > old/p.k",
+            straggler as f64 / 1000.0
+        );
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &late])
+            .current_dir(server.world())
+            .env(RUN_VARIABLE, &server.run);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+    }
     if given("TOY_RECOVER") == "true" {
         server.recover(setup).unwrap();
         return;
@@ -120,7 +155,7 @@ fn recovered(server: &Server, what: &str) {
         .unwrap()
         .unwrap_or_else(|| panic!("{what}: nothing unfinished"));
     assert!(
-        (found.run.as_str(), found.at_work) == (RUN, false),
+        (found.run.as_str(), found.at_work) == (server.run.as_str(), false),
         "{what}"
     );
     let ended = server.recover(Setup::default()).unwrap();
@@ -306,7 +341,7 @@ fn a_journal_torn_at_any_byte_of_its_last_record() {
             ) {
                 break;
             }
-            let path = crashed.dir().journal(RUN);
+            let path = crashed.dir().journal(&crashed.run);
             let bytes = fs::read(&path).unwrap();
             let last = bytes[..bytes.len() - 1]
                 .iter()
@@ -319,7 +354,7 @@ fn a_journal_torn_at_any_byte_of_its_last_record() {
             });
             for cut in cuts {
                 let server = crashed.copy();
-                fs::write(server.dir().journal(RUN), &bytes[..cut]).unwrap();
+                fs::write(server.dir().journal(&server.run), &bytes[..cut]).unwrap();
                 recovered(&server, &format!("record {record} cut at {cut}"));
             }
         }
@@ -330,10 +365,80 @@ fn a_journal_torn_at_any_byte_of_its_last_record() {
 fn killed_before_the_first_record() {
     let server = Server::new();
     let lock = server.lock();
-    drop(Journal::create(lock.dir(), RUN, Faults::default()).unwrap());
-    before::write(lock.dir(), RUN, &plan()).unwrap();
+    drop(Journal::create(lock.dir(), &server.run, Faults::default()).unwrap());
+    before::write(lock.dir(), &server.run, &plan()).unwrap();
     drop(lock);
-    assert!(fs::read_dir(server.dir().before(RUN)).unwrap().count() > 0);
+    assert!(
+        fs::read_dir(server.dir().before(&server.run))
+            .unwrap()
+            .count()
+            > 0
+    );
     recovered(&server, "killed before the first record");
-    assert!(!server.dir().before(RUN).exists());
+    assert!(!server.dir().before(&server.run).exists());
+}
+
+#[test]
+fn signals_undo_the_run_and_further_ones_do_not_stop_the_undo() {
+    let server = Server::new();
+    let child = start(
+        &server,
+        Orders {
+            slow: 120,
+            ..Orders::default()
+        },
+    );
+    let pid = Pid::from_child(&child);
+    let wait_for = |word: &str| {
+        let until = Instant::now() + Duration::from_secs(30);
+        let said = || {
+            fs::read_to_string(server.dir().journal(&server.run))
+                .unwrap_or_default()
+                .contains(word)
+        };
+        while !said() {
+            assert!(Instant::now() < until, "no {word}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_for(r#""ev":"started","op":2"#);
+    kill_process(pid, Signal::TERM).unwrap();
+    wait_for(r#""ev":"undo-started""#);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        kill_process(pid, signal).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(snapshot(&server.world()), crate::toy::before());
+    server.assert_whole("signals");
+}
+
+#[test]
+fn what_a_killed_run_had_started_ends_before_the_undo() {
+    for straggler in [500, 60_000] {
+        let server = Server::new();
+        let orders = Orders {
+            die: Some((Some(3), false, false)),
+            straggler,
+            ..Orders::default()
+        };
+        assert!(dies(&server, orders));
+        let limits = Limits {
+            orphans: Duration::from_secs(2),
+            ..Setup::default().limits
+        };
+        server
+            .recover(Setup {
+                limits,
+                ..Setup::default()
+            })
+            .unwrap();
+        server.assert_whole("straggler");
+        std::thread::sleep(Duration::from_millis(straggler.min(700)));
+        server.assert_whole("straggler, later");
+    }
 }

@@ -10,7 +10,7 @@ use dokku_compose::apply::{
 use dokku_compose::state::State;
 
 use crate::toy::{
-    NEW, OLD, RUN, Server, Setup, Toy, When, Wishes, after, applier, before, plan, snapshot,
+    NEW, OLD, Server, Setup, Toy, When, Wishes, after, applier, before, plan, snapshot,
 };
 
 fn set(op: usize) -> BTreeSet<usize> {
@@ -40,7 +40,7 @@ fn success_leaves_the_wanted_world_and_a_closed_journal() {
         assert_eq!((results.len(), warnings), (7, Vec::<String>::new()));
         assert_eq!(snapshot(&server.world()), after());
         server.assert_whole("success");
-        assert!(server.dir().run(RUN).join("journal.jsonl").exists());
+        assert!(server.dir().run(&server.run).join("journal.jsonl").exists());
     }
 }
 
@@ -112,10 +112,10 @@ fn a_failed_undo_is_stuck_with_its_commands_until_recovery_succeeds() {
         assert!(!stuck[0].by_hand.is_empty() && stuck[0].message.contains("refused ***"));
         // The others are undone, and what the rest of the undo needs is kept.
         assert_ne!(snapshot(&server.world()), after());
-        assert!(server.dir().before(RUN).exists());
+        assert!(server.dir().before(&server.run).exists());
         // Nothing else begins meanwhile.
         let next = server.run(Setup::default());
-        assert!(matches!(next, Err(ApplyError::Unfinished(run)) if run == RUN));
+        assert!(matches!(next, Err(ApplyError::Unfinished(run)) if run == server.run));
         // Recovery that fails again stays stuck; the next one ends it.
         let again = server
             .recover(Setup {
@@ -257,7 +257,7 @@ fn a_failed_cleanup_is_a_warning() {
     assert_eq!(warnings, ["cleanup: cleanup refused"]);
     assert_eq!(
         State::committed_run(&server.dir()).unwrap().as_deref(),
-        Some(RUN)
+        Some(server.run.as_str())
     );
     assert_eq!(unfinished(&server.dir()).unwrap(), None);
 }
@@ -462,9 +462,9 @@ fn a_damaged_journal_or_plan_is_an_error_that_can_be_given_up() {
             })
             .unwrap();
         let path = if damage_plan {
-            server.dir().plan_file(RUN)
+            server.dir().plan_file(&server.run)
         } else {
-            server.dir().journal(RUN)
+            server.dir().journal(&server.run)
         };
         let text = fs::read_to_string(&path).unwrap();
         fs::write(
@@ -481,17 +481,17 @@ fn a_damaged_journal_or_plan_is_an_error_that_can_be_given_up() {
         assert_eq!(found.ledger.is_err(), !damage_plan);
         let toy = Toy::new(&server.world(), Wishes::default());
         applier(&server.lock(), &toy, &Setup::default())
-            .abandon(RUN)
+            .abandon(&server.run)
             .unwrap();
         assert_eq!(unfinished(&server.dir()).unwrap(), None);
-        assert!(!server.dir().before(RUN).exists());
+        assert!(!server.dir().before(&server.run).exists());
     }
 }
 
 #[test]
 fn the_log_tells_the_run_with_context_and_without_secrets() {
     let server = Server::new();
-    let run_log = RunLog::open(&server.dir(), RUN).unwrap();
+    let run_log = RunLog::open(&server.dir(), &server.run).unwrap();
     let wishes = Wishes {
         fail: set(3),
         fail_undo: set(2),
@@ -504,7 +504,7 @@ fn the_log_tells_the_run_with_context_and_without_secrets() {
             ..Setup::default()
         })
         .unwrap();
-    let lines = log::read(&server.dir(), RUN).unwrap();
+    let lines = log::read(&server.dir(), &server.run).unwrap();
     let failed = lines.iter().find(|line| line.ev == "failed").unwrap();
     assert_eq!(
         (failed.level, failed.op, failed.action.as_str()),
@@ -516,7 +516,7 @@ fn the_log_tells_the_run_with_context_and_without_secrets() {
             failed.run.as_str(),
             failed.project.as_str()
         ),
-        ("service3", RUN, "shop")
+        ("service3", server.run.as_str(), "shop")
     );
     assert!(failed.duration_ms.is_some() && failed.message.contains("refused ***"));
     let human = failed.to_string();
@@ -534,7 +534,7 @@ fn the_log_tells_the_run_with_context_and_without_secrets() {
         ),
         (1, 4, 3, 1)
     );
-    let text = fs::read_to_string(server.dir().log_file(RUN)).unwrap();
+    let text = fs::read_to_string(server.dir().log_file(&server.run)).unwrap();
     assert!(text.contains("setting ***") && !text.contains(OLD) && !text.contains(NEW));
     assert_eq!(run_log.lost(), 0);
 }

@@ -20,7 +20,6 @@ use dokku_compose::ui::mask::Masker;
 
 pub const OLD: &str = "old-password";
 pub const NEW: &str = "new-password";
-pub const RUN: &str = "20260101T000000Z-abcdef";
 
 /// Where faults are wanted.
 #[derive(Clone, Default)]
@@ -113,6 +112,10 @@ impl Toy {
     }
 
     fn act(&self, action: &Action, context: &Context<'_>) -> Result<(), ActionError> {
+        if context.undoing {
+            // An undo is never told to stop.
+            context.check(true)?;
+        }
         let folder = |name: &str| self.world.join(name);
         let put = |path: PathBuf, text: &str| {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -298,7 +301,12 @@ pub fn plan() -> Plan {
             vec![property("a", "k", "")],
         ),
         // The same key again: only undoing in reverse order gives the first value back.
-        op(6, &[3, 5], property("old", "k", "v3"), vec![property("old", "k", "v2")]),
+        op(
+            6,
+            &[3, 5],
+            property("old", "k", "v3"),
+            vec![property("old", "k", "v2")],
+        ),
     ];
     let cleanup = vec![Action::VolumeRemove {
         name: "stash".into(),
@@ -337,6 +345,8 @@ pub fn snapshot(folder: &Path) -> BTreeMap<String, String> {
 pub struct Server {
     _temporary: Option<tempfile::TempDir>,
     pub root: PathBuf,
+    /// The id of its one run, other than that of any other server.
+    pub run: String,
 }
 
 impl Server {
@@ -349,8 +359,12 @@ impl Server {
             tempfile::tempdir()
         };
         let temporary = made.unwrap();
+        let root = temporary.path().to_owned();
+        let run = format!("run{}", root.file_name().unwrap().to_string_lossy());
+        fs::write(root.join("run"), &run).unwrap();
         let server = Self {
-            root: temporary.path().to_owned(),
+            root,
+            run,
             _temporary: Some(temporary),
         };
         let world = server.world();
@@ -364,9 +378,11 @@ impl Server {
 
     /// The one that another process made.
     pub fn at(root: PathBuf) -> Self {
+        let run = fs::read_to_string(root.join("run")).unwrap();
         Self {
             _temporary: None,
             root,
+            run,
         }
     }
 
@@ -374,7 +390,10 @@ impl Server {
         let copy = Self::new();
         fs::remove_dir_all(&copy.root).unwrap();
         copy_tree(&self.root, &copy.root);
-        copy
+        Self {
+            run: self.run.clone(),
+            ..copy
+        }
     }
 
     pub fn world(&self) -> PathBuf {
@@ -400,7 +419,7 @@ impl Server {
         State {
             project: "shop".into(),
             version: 1,
-            run: RUN.into(),
+            run: self.run.clone(),
             ..State::default()
         }
         .save(&self.dir())
@@ -421,7 +440,7 @@ impl Server {
         commit: impl FnOnce(&dokku_compose::apply::Results) -> Result<(), String>,
     ) -> Result<Outcome, ApplyError> {
         let lock = self.lock();
-        applier(&lock, toy, setup).execute(&setup.plan, RUN, commit)
+        applier(&lock, toy, setup).execute(&setup.plan, &self.run, commit)
     }
 
     pub fn recover(&self, setup: Setup<'_>) -> Result<Vec<Recovered>, StoreError> {
@@ -431,7 +450,8 @@ impl Server {
 
     /// The world is as before, or as after where the run had committed; nothing is unfinished and no secret is left.
     pub fn assert_whole(&self, what: &str) {
-        let committed = State::committed_run(&self.dir()).unwrap().as_deref() == Some(RUN);
+        let committed =
+            State::committed_run(&self.dir()).unwrap().as_deref() == Some(self.run.as_str());
         assert_eq!(
             snapshot(&self.world()),
             if committed { after() } else { before() },
