@@ -21,10 +21,7 @@ pub fn write(dir: &ProjectDir, run: &str, plan: &Plan) -> Result<String, StoreEr
     for action in plan.ops.iter().flat_map(|op| &op.undo) {
         for secret in secrets_of(action) {
             let text = secret.expose().ok_or_else(|| {
-                StoreError::damaged(
-                    &before,
-                    "an undo needs a value that is not known any more; nothing was changed",
-                )
+                StoreError::damaged(&before, "an undo needs a value that is not known any more; nothing was changed")
             })?;
             secrets.insert(secret.digest().to_owned(), text.to_owned());
         }
@@ -40,20 +37,14 @@ pub fn write(dir: &ProjectDir, run: &str, plan: &Plan) -> Result<String, StoreEr
 
 /// Reads the plan of a run back, its undo actions with their secrets; and those secrets.
 /// `expected` is the digest that the journal has.
-pub fn read(
-    dir: &ProjectDir,
-    run: &str,
-    expected: &str,
-) -> Result<(Plan, Vec<String>), StoreError> {
+pub fn read(dir: &ProjectDir, run: &str, expected: &str) -> Result<(Plan, Vec<String>), StoreError> {
     let mut plan = read_plan(dir, run, expected)?;
     let mut texts = Vec::new();
     for action in plan.ops.iter_mut().flat_map(|op| &mut op.undo) {
         for secret in secrets_of_mut(action) {
             let file = dir.before(run).join(secret.digest());
-            let bytes =
-                store::read(&file)?.ok_or_else(|| StoreError::damaged(&file, "it is missing"))?;
-            let text = String::from_utf8(bytes)
-                .map_err(|error| StoreError::damaged(&file, error.to_string()))?;
+            let bytes = store::read(&file)?.ok_or_else(|| StoreError::damaged(&file, "it is missing"))?;
+            let text = String::from_utf8(bytes).map_err(|error| StoreError::damaged(&file, error.to_string()))?;
             texts.push(text.clone());
             secret.unseal(text);
         }
@@ -66,10 +57,7 @@ pub fn read_plan(dir: &ProjectDir, run: &str, expected: &str) -> Result<Plan, St
     let path = dir.plan_file(run);
     let bytes = store::read(&path)?.ok_or_else(|| StoreError::damaged(&path, "it is missing"))?;
     if digest(&bytes) != expected {
-        return Err(StoreError::damaged(
-            &path,
-            "it is not the plan that the journal belongs to",
-        ));
+        return Err(StoreError::damaged(&path, "it is not the plan that the journal belongs to"));
     }
     serde_json::from_slice(&bytes).map_err(|error| StoreError::damaged(&path, error.to_string()))
 }
@@ -80,27 +68,19 @@ pub fn remove(dir: &ProjectDir, run: &str) -> Result<(), StoreError> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The secrets in an action.
 pub fn secrets_of(action: &Action) -> Vec<Secret> {
-    secrets_of_mut(&mut action.clone())
-        .into_iter()
-        .map(|secret| secret.clone())
-        .collect()
+    secrets_of_mut(&mut action.clone()).into_iter().map(|secret| secret.clone()).collect()
 }
 
 /// The same, to be unsealed. Without a wildcard: a new action does not compile until its secrets are named.
 fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
     match action {
         Action::ConfigSet { values, .. } => values.values_mut().collect(),
-        Action::ContainerRun { spec } | Action::JobRun { spec, .. } => {
-            spec.environment.values_mut().collect()
-        }
+        Action::ContainerRun { spec } | Action::JobRun { spec, .. } => spec.environment.values_mut().collect(),
         Action::ImageBuild { spec } => spec.args.values_mut().collect(),
         Action::FilesDeliver { tree } => match &mut tree.content {
             FileContent::Inline { text } => vec![text],
@@ -162,33 +142,16 @@ mod tests {
         let secret = |text: &str| Secret::new(text, &DigestKey([1; 32]));
         let config = |text| Action::ConfigSet {
             app: "shop-web".into(),
-            values: [("PASSWORD".to_owned(), secret(text))]
-                .into_iter()
-                .collect(),
+            values: [("PASSWORD".to_owned(), secret(text))].into_iter().collect(),
         };
         let mut container = ContainerSpec::default();
-        container
-            .environment
-            .insert("KEY".into(), secret("old-env"));
-        let content = FileContent::Inline {
-            text: secret("old-file"),
-        };
-        let tree = FileTree {
-            target: "/x".into(),
-            content,
-            digest: String::new(),
-            mirror: true,
-            mode: 0o600,
-        };
+        container.environment.insert("KEY".into(), secret("old-env"));
+        let content = FileContent::Inline { text: secret("old-file") };
+        let tree = FileTree { target: "/x".into(), content, digest: String::new(), mirror: true, mode: 0o600 };
         let undo = vec![
             config("old-config"),
-            Action::ContainerRun {
-                spec: container.clone(),
-            },
-            Action::JobRun {
-                spec: container,
-                limit: 1,
-            },
+            Action::ContainerRun { spec: container.clone() },
+            Action::JobRun { spec: container, limit: 1 },
             Action::FilesDeliver { tree },
         ];
         let op = Op {
@@ -201,11 +164,7 @@ mod tests {
             needs: Vec::new(),
             at: String::new(),
         };
-        Plan {
-            project: "shop".into(),
-            ops: vec![op],
-            ..Plan::default()
-        }
+        Plan { project: "shop".into(), ops: vec![op], ..Plan::default() }
     }
 
     #[test]
@@ -215,10 +174,7 @@ mod tests {
         let digest = write(&dir, "r", &plan()).unwrap();
         assert_eq!(fs::read_dir(dir.before("r")).unwrap().count(), 3);
         for file in fs::read_dir(dir.before("r")).unwrap() {
-            assert_eq!(
-                file.unwrap().metadata().unwrap().permissions().mode() & 0o777,
-                0o600
-            );
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         let text = fs::read_to_string(dir.plan_file("r")).unwrap();
         assert!(!text.contains("old-") && !text.contains("brand-new"));
@@ -228,17 +184,8 @@ mod tests {
         texts.dedup();
         assert_eq!(texts, ["old-config", "old-env", "old-file"]);
         assert!(read(&dir, "r", "00").is_err());
-        fs::remove_file(
-            dir.before("r")
-                .join(secrets_of(&plan().ops[0].undo[0])[0].digest()),
-        )
-        .unwrap();
-        assert!(
-            read(&dir, "r", &digest)
-                .unwrap_err()
-                .to_string()
-                .contains("missing")
-        );
+        fs::remove_file(dir.before("r").join(secrets_of(&plan().ops[0].undo[0])[0].digest())).unwrap();
+        assert!(read(&dir, "r", &digest).unwrap_err().to_string().contains("missing"));
         remove(&dir, "r").unwrap();
         assert!(!dir.before("r").exists() && dir.plan_file("r").exists());
     }
@@ -248,11 +195,6 @@ mod tests {
         let world = tempfile::tempdir().unwrap();
         let dir = ProjectDir::new(&Site::sandbox(world.path().to_owned()), "shop").unwrap();
         let sealed: Plan = serde_json::from_str(&serde_json::to_string(&plan()).unwrap()).unwrap();
-        assert!(
-            write(&dir, "r", &sealed)
-                .unwrap_err()
-                .to_string()
-                .contains("not known any more")
-        );
+        assert!(write(&dir, "r", &sealed).unwrap_err().to_string().contains("not known any more"));
     }
 }

@@ -23,11 +23,7 @@ struct Inner {
 impl Cancel {
     /// A token that is cancelled with this one, and may be alone.
     pub fn child(&self) -> Self {
-        Self(Arc::new(Inner {
-            parent: Some(self.clone()),
-            process: self.0.process.child(),
-            ..Inner::default()
-        }))
+        Self(Arc::new(Inner { parent: Some(self.clone()), process: self.0.process.child(), ..Inner::default() }))
     }
 
     /// Stops everything as soon as is safe; the first reason stays.
@@ -61,12 +57,7 @@ impl Cancel {
 
     /// Why it was cancelled.
     pub fn reason(&self) -> Option<String> {
-        let own = self
-            .0
-            .reason
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let own = self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
         own.or_else(|| self.0.parent.as_ref()?.reason())
     }
 

@@ -95,10 +95,7 @@ pub struct ActionError {
 impl ActionError {
     /// An error that another try does not help.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            ..Self::default()
-        }
+        Self { message: message.into(), ..Self::default() }
     }
 }
 

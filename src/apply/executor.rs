@@ -26,7 +26,7 @@ struct Ended {
 }
 
 impl Applier<'_> {
-    /// Carries `plan` out as run `run` (see [`crate::state::new_run_id`]).
+    /// Carries `plan` out as run `run` (see [`crate::state::store::new_run_id`]).
     ///
     /// `commit` saves the version and then the state, in which `run` stands; it is called once, after all
     /// operations are done, with what they reported. An error here means that nothing was changed; all
@@ -57,11 +57,7 @@ impl Applier<'_> {
             self.end(journal, run, &mut Vec::new());
             return Err(error.into());
         }
-        self.observer.on(&Event::Begin {
-            project: &plan.project,
-            run,
-            ops: plan.ops.len(),
-        });
+        self.observer.on(&Event::Begin { project: &plan.project, run, ops: plan.ops.len() });
 
         let (results, failure) = self.forward(&mut journal, plan, run, began);
         let mut warnings = Vec::new();
@@ -73,9 +69,7 @@ impl Applier<'_> {
         if let Err(error) = journal.append(Entry::Commit) {
             warnings.push(error.to_string());
         }
-        self.observer.on(&Event::Committed {
-            elapsed: began.elapsed(),
-        });
+        self.observer.on(&Event::Committed { elapsed: began.elapsed() });
         self.clean_up(journal, plan, run, &mut warnings);
         Ok(Outcome::Done { results, warnings })
     }
@@ -100,23 +94,11 @@ impl Applier<'_> {
             warnings.push(message);
             return None;
         }
-        Some(Failure {
-            cause: Cause::Commit,
-            op: None,
-            service: String::new(),
-            message,
-            lines: Vec::new(),
-        })
+        Some(Failure { cause: Cause::Commit, op: None, service: String::new(), message, lines: Vec::new() })
     }
 
     /// Runs operations until all are done or one fails; awaits those that run then.
-    fn forward(
-        &self,
-        journal: &mut Journal,
-        plan: &Plan,
-        run: &str,
-        began: Instant,
-    ) -> (Results, Option<Failure>) {
+    fn forward(&self, journal: &mut Journal, plan: &Plan, run: &str, began: Instant) -> (Results, Option<Failure>) {
         let token = self.cancel.child();
         let ends = self.limits.run.map(|limit| began + limit);
         let mut queue = Queue::new(&plan.ops);
@@ -151,21 +133,10 @@ impl Applier<'_> {
                         let limit = began + self.time_for(&op.action, self.limits.op);
                         let deadline = ends.map_or(limit, |ends| limit.min(ends));
                         let project = &plan.project;
-                        let step = Step {
-                            project,
-                            run,
-                            op: Some(op),
-                            undoing: false,
-                            cancel: token,
-                            deadline,
-                        };
+                        let step = Step { project, run, op: Some(op), undoing: false, cancel: token, deadline };
                         let result = self.step(&op.action, &step);
                         // The coordinator listens until every thread has spoken.
-                        let _ = send.send(Ended {
-                            id,
-                            result,
-                            elapsed: began.elapsed(),
-                        });
+                        let _ = send.send(Ended { id, result, elapsed: began.elapsed() });
                     });
                 }
                 if running == 0 {
@@ -179,11 +150,7 @@ impl Applier<'_> {
                 let op = &plan.ops[ended.id];
                 match ended.result {
                     Ok(done) => {
-                        self.observer.on(&Event::Done {
-                            op,
-                            done: &done,
-                            elapsed: ended.elapsed,
-                        });
+                        self.observer.on(&Event::Done { op, done: &done, elapsed: ended.elapsed });
                         results.insert(op.id, done);
                         queue.done(op.id);
                         if let Err(error) = journal.append(Entry::Done { op: op.id }) {
@@ -191,22 +158,11 @@ impl Applier<'_> {
                         }
                     }
                     Err(StepError { error, panicked }) => {
-                        self.observer.on(&Event::Failed {
-                            op,
-                            error: &error,
-                            elapsed: ended.elapsed,
-                        });
-                        let record = Entry::Failed {
-                            op: op.id,
-                            message: error.message.clone(),
-                        };
+                        self.observer.on(&Event::Failed { op, error: &error, elapsed: ended.elapsed });
+                        let record = Entry::Failed { op: op.id, message: error.message.clone() };
                         // Without it the journal has the operation as started: it is undone all the same.
                         let _ = journal.append(record);
-                        let cause = if panicked {
-                            Cause::Panic
-                        } else {
-                            Cause::Action
-                        };
+                        let cause = if panicked { Cause::Panic } else { Cause::Action };
                         let own = Failure {
                             cause,
                             op: Some(op.id),
@@ -216,11 +172,7 @@ impl Applier<'_> {
                         };
                         failed(
                             &mut failure,
-                            if token.is_cancelled() {
-                                stopped(&token, Cause::Cancelled)
-                            } else {
-                                own
-                            },
+                            if token.is_cancelled() { stopped(&token, Cause::Cancelled) } else { own },
                         );
                     }
                 }
@@ -235,13 +187,7 @@ impl Applier<'_> {
 
 fn stopped(token: &Cancel, cause: Cause) -> Failure {
     let message = token.reason().unwrap_or_default();
-    Failure {
-        cause,
-        op: None,
-        service: String::new(),
-        message,
-        lines: Vec::new(),
-    }
+    Failure { cause, op: None, service: String::new(), message, lines: Vec::new() }
 }
 
 fn journal_failure(op: &Op, error: &StoreError) -> Failure {
@@ -258,15 +204,10 @@ fn journal_failure(op: &Op, error: &StoreError) -> Failure {
 fn check(plan: &Plan) -> Result<(), ApplyError> {
     for (index, op) in plan.ops.iter().enumerate() {
         if op.id != index {
-            return Err(ApplyError::Plan(format!(
-                "operation {index} has the number {}",
-                op.id
-            )));
+            return Err(ApplyError::Plan(format!("operation {index} has the number {}", op.id)));
         }
         if let Some(need) = op.needs.iter().find(|need| **need >= index) {
-            return Err(ApplyError::Plan(format!(
-                "operation {index} needs {need}, which comes later"
-            )));
+            return Err(ApplyError::Plan(format!("operation {index} needs {need}, which comes later")));
         }
     }
     Ok(())
@@ -281,11 +222,8 @@ struct Queue {
 
 impl Queue {
     fn new(ops: &[Op]) -> Self {
-        let mut queue = Self {
-            ready: BTreeSet::new(),
-            missing: vec![0; ops.len()],
-            dependents: vec![Vec::new(); ops.len()],
-        };
+        let mut queue =
+            Self { ready: BTreeSet::new(), missing: vec![0; ops.len()], dependents: vec![Vec::new(); ops.len()] };
         for op in ops {
             let needs: BTreeSet<usize> = op.needs.iter().copied().collect();
             queue.missing[op.id] = needs.len();

@@ -33,10 +33,7 @@ impl Faults {
         let mut faults = Self::default();
         if cfg!(debug_assertions) {
             let wish = std::env::var("DOKKU_COMPOSE_FAULT").unwrap_or_default();
-            match wish
-                .split_once(':')
-                .map(|(kind, number)| (kind, number.parse().ok()))
-            {
+            match wish.split_once(':').map(|(kind, number)| (kind, number.parse().ok())) {
                 Some(("journal-abort", number)) => faults.abort_after_record = number,
                 Some(("journal-full", number)) => {
                     faults.fail_write_at = number;
@@ -49,8 +46,7 @@ impl Faults {
     }
 
     fn fails(&self, write: u64) -> bool {
-        self.fail_write_at
-            .is_some_and(|first| write >= first && write - first <= self.fail_writes_more)
+        self.fail_write_at.is_some_and(|first| write >= first && write - first <= self.fail_writes_more)
     }
 }
 
@@ -74,25 +70,11 @@ impl Journal {
     pub fn create(dir: &ProjectDir, run: &str, faults: Faults) -> Result<Self, StoreError> {
         store::create_dir(&dir.journals())?;
         let path = dir.journal(run);
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(&path);
+        let file = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(&path);
         let file = file.map_err(StoreError::io("create", &path))?;
-        store::give_to_owner_of(&dir.journals(), &file)
-            .map_err(StoreError::io("give its owner to", &path))?;
+        store::give_to_owner_of(&dir.journals(), &file).map_err(StoreError::io("give its owner to", &path))?;
         store::sync_dir(&dir.journals())?;
-        Ok(Self {
-            file,
-            path,
-            len: 0,
-            seq: 0,
-            broken: false,
-            writes: 0,
-            ledger: Ledger::default(),
-            faults,
-        })
+        Ok(Self { file, path, len: 0, seq: 0, broken: false, writes: 0, ledger: Ledger::default(), faults })
     }
 
     /// Opens the journal of an earlier run to go on with it; a torn last line is cut off.
@@ -100,25 +82,11 @@ impl Journal {
         let path = dir.journal(run);
         let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
         let Parsed { ledger, seq, len } = parse(&path, &bytes)?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(StoreError::io("open", &path))?;
         if len < bytes.len() as u64 {
-            file.set_len(len)
-                .and_then(|()| file.sync_all())
-                .map_err(StoreError::io("write", &path))?;
+            file.set_len(len).and_then(|()| file.sync_all()).map_err(StoreError::io("write", &path))?;
         }
-        Ok(Self {
-            file,
-            path,
-            len,
-            seq,
-            broken: false,
-            writes: 0,
-            ledger,
-            faults,
-        })
+        Ok(Self { file, path, len, seq, broken: false, writes: 0, ledger, faults })
     }
 
     /// What it says so far.
@@ -129,18 +97,11 @@ impl Journal {
     /// Appends a record; on disk when this returns. After an error the journal is as before it.
     pub fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
         let mut next = self.ledger.clone();
-        next.step(&entry)
-            .map_err(|cause| StoreError::damaged(&self.path, cause))?;
-        let record = Record {
-            v: FORMAT,
-            seq: self.seq + 1,
-            at: store::now(),
-            entry,
-        };
-        let line = serde_json::to_string(&record)
-            .map_err(|error| StoreError::damaged(&self.path, error.to_string()))?;
-        self.write(format!("{line}\n").as_bytes())
-            .map_err(StoreError::io("write", &self.path))?;
+        next.step(&entry).map_err(|cause| StoreError::damaged(&self.path, cause))?;
+        let record = Record { v: FORMAT, seq: self.seq + 1, at: store::now(), entry };
+        let line =
+            serde_json::to_string(&record).map_err(|error| StoreError::damaged(&self.path, error.to_string()))?;
+        self.write(format!("{line}\n").as_bytes()).map_err(StoreError::io("write", &self.path))?;
         self.seq = record.seq;
         self.ledger = next;
         if self.faults.abort_after_record == Some(self.seq) {
@@ -155,13 +116,9 @@ impl Journal {
         }
         self.writes += 1;
         let written = if self.faults.fails(self.writes) {
-            self.file
-                .write_all(&line[..line.len() / 2])
-                .and(Err(io::ErrorKind::StorageFull.into()))
+            self.file.write_all(&line[..line.len() / 2]).and(Err(io::ErrorKind::StorageFull.into()))
         } else {
-            self.file
-                .write_all(line)
-                .and_then(|()| self.file.sync_data())
+            self.file.write_all(line).and_then(|()| self.file.sync_data())
         };
         match written {
             Ok(()) => self.len += line.len() as u64,
@@ -199,20 +156,13 @@ struct Parsed {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, StoreError> {
-    let mut parsed = Parsed {
-        ledger: Ledger::default(),
-        seq: 0,
-        len: 0,
-    };
+    let mut parsed = Parsed { ledger: Ledger::default(), seq: 0, len: 0 };
     // What comes after the last newline was never synced whole, so nothing followed from it.
-    let lines = bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter(|line| line.ends_with(b"\n"));
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let mut lines = lines.peekable();
     while let Some(line) = lines.next() {
         let number = parsed.seq + 1;
-        let version =
-            |value: &serde_json::Value| value.get("v").and_then(serde_json::Value::as_u64);
+        let version = |value: &serde_json::Value| value.get("v").and_then(serde_json::Value::as_u64);
         let value = match serde_json::from_slice::<serde_json::Value>(line) {
             Ok(value) => value,
             // A power cut may leave any bytes in the last block.
@@ -220,15 +170,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, StoreError> {
             Err(error) => return Err(StoreError::damaged(path, format!("line {number}: {error}"))),
         };
         if let Some(found) = version(&value).filter(|found| *found > u64::from(FORMAT)) {
-            return Err(StoreError::Newer {
-                path: path.to_owned(),
-                found,
-                known: FORMAT,
-            });
+            return Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT });
         }
         let broken = |cause: String| StoreError::damaged(path, format!("line {number}: {cause}"));
-        let record: Record =
-            serde_json::from_value(value).map_err(|error| broken(error.to_string()))?;
+        let record: Record = serde_json::from_value(value).map_err(|error| broken(error.to_string()))?;
         if record.seq != number {
             return Err(broken(format!("it is numbered {}", record.seq)));
         }
@@ -252,22 +197,13 @@ mod tests {
 
     fn entries() -> Vec<Entry> {
         let by = Holder::default();
-        let header = Header {
-            project: "shop".into(),
-            run: "r".into(),
-            plan: "d".into(),
-            ops: 2,
-            by,
-        };
+        let header = Header { project: "shop".into(), run: "r".into(), plan: "d".into(), ops: 2, by };
         vec![
             Entry::Begin(header),
             Entry::Started { op: 0 },
             Entry::Done { op: 0 },
             Entry::Started { op: 1 },
-            Entry::Failed {
-                op: 1,
-                message: "no\nspace".into(),
-            },
+            Entry::Failed { op: 1, message: "no\nspace".into() },
             Entry::UndoStarted { op: 1 },
             Entry::Undone { op: 1 },
         ]
@@ -275,9 +211,7 @@ mod tests {
 
     fn written(dir: &ProjectDir) -> Journal {
         let mut journal = Journal::create(dir, "r", Faults::default()).unwrap();
-        entries()
-            .into_iter()
-            .for_each(|entry| journal.append(entry).unwrap());
+        entries().into_iter().for_each(|entry| journal.append(entry).unwrap());
         journal
     }
 
@@ -292,10 +226,7 @@ mod tests {
             fs::write(dir.journal("r"), &bytes[..cut]).unwrap();
             let whole = bytes[..cut].iter().filter(|byte| **byte == b'\n').count();
             let mut expected = Ledger::default();
-            entries()
-                .iter()
-                .take(whole)
-                .for_each(|entry| expected.step(entry).unwrap());
+            entries().iter().take(whole).for_each(|entry| expected.step(entry).unwrap());
             assert_eq!(read(&dir.journal("r")).unwrap(), expected, "cut at {cut}");
             // It can be gone on with.
             let mut journal = Journal::open(&dir, "r", Faults::default()).unwrap();
@@ -314,34 +245,18 @@ mod tests {
         let text = fs::read_to_string(dir.journal("r")).unwrap();
         for tail in ["\0\0\0\0", "{\"v\":1,\"se\n", "\n"] {
             fs::write(dir.journal("r"), format!("{text}{tail}")).unwrap();
-            assert_eq!(
-                Journal::open(&dir, "r", Faults::default()).unwrap().ledger,
-                full,
-                "{tail:?}"
-            );
+            assert_eq!(Journal::open(&dir, "r", Faults::default()).unwrap().ledger, full, "{tail:?}");
             assert_eq!(fs::read_to_string(dir.journal("r")).unwrap(), text);
         }
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
         let without_third = [&lines[..2], &lines[3..]].concat().concat();
-        let broken_third = [&lines[..2], &["{\"v\":1,\n"], &lines[3..]]
-            .concat()
-            .concat();
+        let broken_third = [&lines[..2], &["{\"v\":1,\n"], &lines[3..]].concat().concat();
         let newer = text.replacen("\"v\":1", "\"v\":2", 1);
-        for (text, word) in [
-            (without_third, "numbered"),
-            (broken_third, "line 3"),
-            (newer, "newer version"),
-        ] {
+        for (text, word) in [(without_third, "numbered"), (broken_third, "line 3"), (newer, "newer version")] {
             fs::write(dir.journal("r"), &text).unwrap();
-            let error = Journal::open(&dir, "r", Faults::default())
-                .unwrap_err()
-                .to_string();
+            let error = Journal::open(&dir, "r", Faults::default()).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
-            assert_eq!(
-                fs::read_to_string(dir.journal("r")).unwrap(),
-                text,
-                "an unreadable journal is left alone"
-            );
+            assert_eq!(fs::read_to_string(dir.journal("r")).unwrap(), text, "an unreadable journal is left alone");
         }
     }
 
@@ -350,10 +265,7 @@ mod tests {
         for at in 1..=7 {
             let world = tempfile::tempdir().unwrap();
             let dir = dir(&world);
-            let faults = Faults {
-                fail_write_at: Some(at),
-                ..Faults::default()
-            };
+            let faults = Faults { fail_write_at: Some(at), ..Faults::default() };
             let mut journal = Journal::create(&dir, "r", faults).unwrap();
             for (index, entry) in entries().into_iter().enumerate() {
                 let before = journal.ledger.clone();
@@ -374,18 +286,9 @@ mod tests {
         let dir = dir(&world);
         let mut journal = written(&dir);
         let text = fs::read(dir.journal("r")).unwrap();
-        assert!(
-            journal
-                .append(Entry::Commit)
-                .unwrap_err()
-                .to_string()
-                .contains("cannot follow")
-        );
+        assert!(journal.append(Entry::Commit).unwrap_err().to_string().contains("cannot follow"));
         assert_eq!(fs::read(dir.journal("r")).unwrap(), text);
-        assert!(
-            Journal::create(&dir, "r", Faults::default()).is_err(),
-            "a run's name is used once"
-        );
+        assert!(Journal::create(&dir, "r", Faults::default()).is_err(), "a run's name is used once");
         journal.archive(&dir, "r").unwrap();
         assert!(!dir.journal("r").exists() && dir.run("r").join("journal.jsonl").exists());
     }

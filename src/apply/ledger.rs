@@ -165,9 +165,7 @@ impl Ledger {
             ) => (Undoing, Some(UndoStarted)),
             (Undoing, Some(UndoStarted), Entry::Undone { .. }) => (Undoing, Some(Undone)),
             (Undoing, Some(UndoStarted), Entry::UndoFailed { .. }) => (Undoing, Some(UndoFailed)),
-            (Forward | Undoing | Stuck, None, Entry::RolledBack) if all(Undone) => {
-                (RolledBack, None)
-            }
+            (Forward | Undoing | Stuck, None, Entry::RolledBack) if all(Undone) => (RolledBack, None),
             (Undoing | Stuck, None, Entry::Stuck) if !all(Undone) => (Stuck, None),
             _ => return Err(format!("{} cannot follow here", entry.describe())),
         };
@@ -204,12 +202,7 @@ impl Ledger {
     /// order is what makes the end right, and undoing twice does no harm.
     pub fn to_undo(&self) -> Vec<usize> {
         let undone = |op: &usize| self.ops.get(op) == Some(&OpState::Undone);
-        self.order
-            .iter()
-            .rev()
-            .copied()
-            .skip_while(undone)
-            .collect()
+        self.order.iter().rev().copied().skip_while(undone).collect()
     }
 }
 
@@ -239,10 +232,7 @@ impl Entry {
             Entry::RolledBack => "rolled-back",
             Entry::Stuck => "stuck",
         };
-        self.op().map_or_else(
-            || format!("`{word}`"),
-            |op| format!("`{word}` of operation {op}"),
-        )
+        self.op().map_or_else(|| format!("`{word}`"), |op| format!("`{word}` of operation {op}"))
     }
 }
 
@@ -252,13 +242,7 @@ mod tests {
 
     fn begin(ops: usize) -> Entry {
         let by = Holder::default();
-        Entry::Begin(Header {
-            project: "shop".into(),
-            run: "r".into(),
-            plan: String::new(),
-            ops,
-            by,
-        })
+        Entry::Begin(Header { project: "shop".into(), run: "r".into(), plan: String::new(), ops, by })
     }
 
     fn ledger(entries: &[Entry]) -> Result<Ledger, String> {
@@ -269,25 +253,12 @@ mod tests {
 
     #[test]
     fn a_record_is_one_flat_object() {
-        let record = Record {
-            v: 1,
-            seq: 2,
-            at: "t".into(),
-            entry: Entry::Started { op: 7 },
-        };
+        let record = Record { v: 1, seq: 2, at: "t".into(), entry: Entry::Started { op: 7 } };
         let line = serde_json::to_string(&record).unwrap();
         assert_eq!(line, r#"{"v":1,"seq":2,"at":"t","ev":"started","op":7}"#);
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
-        let record = Record {
-            v: 1,
-            seq: 1,
-            at: "t".into(),
-            entry: begin(3),
-        };
-        assert_eq!(
-            serde_json::from_str::<Record>(&serde_json::to_string(&record).unwrap()).unwrap(),
-            record
-        );
+        let record = Record { v: 1, seq: 1, at: "t".into(), entry: begin(3) };
+        assert_eq!(serde_json::from_str::<Record>(&serde_json::to_string(&record).unwrap()).unwrap(), record);
     }
 
     #[test]
@@ -298,10 +269,7 @@ mod tests {
             Entry::Started { op: 2 },
             Entry::Done { op: 0 },
             Entry::Started { op: 1 },
-            Entry::Failed {
-                op: 2,
-                message: "no".into(),
-            },
+            Entry::Failed { op: 2, message: "no".into() },
         ])
         .unwrap();
         assert_eq!(run.to_undo(), [1, 2, 0]);
@@ -325,11 +293,7 @@ mod tests {
         let undo = |op| [Entry::UndoStarted { op }, Entry::Undone { op }];
         let mut entries = vec![begin(2), Entry::Started { op: 0 }, Entry::Started { op: 1 }];
         entries.push(Entry::UndoStarted { op: 1 });
-        entries.push(Entry::UndoFailed {
-            op: 1,
-            message: String::new(),
-            by_hand: Vec::new(),
-        });
+        entries.push(Entry::UndoFailed { op: 1, message: String::new(), by_hand: Vec::new() });
         entries.extend(undo(0));
         let mut run = ledger(&entries).unwrap();
         assert_eq!(run.to_undo(), [1, 0]);
@@ -355,33 +319,13 @@ mod tests {
             &[begin(1), started.clone(), Entry::Commit],
             &[begin(1), started.clone(), Entry::RolledBack],
             &[begin(1), started.clone(), undo.clone(), done.clone()],
-            &[
-                begin(1),
-                started.clone(),
-                done.clone(),
-                Entry::Commit,
-                undo.clone(),
-            ],
-            &[
-                begin(1),
-                started.clone(),
-                undo,
-                Entry::Undone { op: 0 },
-                started.clone(),
-            ],
+            &[begin(1), started.clone(), done.clone(), Entry::Commit, undo.clone()],
+            &[begin(1), started.clone(), undo, Entry::Undone { op: 0 }, started.clone()],
         ];
         for entries in illegal {
             assert!(ledger(entries).is_err(), "{entries:?}");
         }
-        assert_eq!(
-            ledger(&[begin(1), started, done, Entry::Commit])
-                .unwrap()
-                .phase,
-            Phase::Committed
-        );
-        assert_eq!(
-            ledger(&[begin(1), Entry::RolledBack]).unwrap().phase,
-            Phase::RolledBack
-        );
+        assert_eq!(ledger(&[begin(1), started, done, Entry::Commit]).unwrap().phase, Phase::Committed);
+        assert_eq!(ledger(&[begin(1), Entry::RolledBack]).unwrap().phase, Phase::RolledBack);
     }
 }

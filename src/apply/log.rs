@@ -96,64 +96,39 @@ impl Line {
     /// The line that tells of an event; project, run and time are left empty.
     pub fn of(event: &Event<'_>) -> Self {
         match event {
-            Event::Begin { ops, .. } => {
-                Self::plain(Level::Info, "begin", &format!("{ops} operations"))
-            }
+            Event::Begin { ops, .. } => Self::plain(Level::Info, "begin", &format!("{ops} operations")),
             Event::Started { op } => Self::op(Level::Info, "started", op, &op.cause),
             Event::Line { op, text } => Self::maybe(Level::Debug, "output", *op, text),
-            Event::Retry {
-                op,
-                message,
-                attempt,
-            } => Self::maybe(
-                Level::Warn,
-                "retry",
-                *op,
-                &format!("try {attempt} after: {message}"),
-            ),
+            Event::Retry { op, message, attempt } => {
+                Self::maybe(Level::Warn, "retry", *op, &format!("try {attempt} after: {message}"))
+            }
             Event::Done { op, done, elapsed } => Self {
                 exit: done.facts.get("exit").and_then(|code| code.parse().ok()),
                 ..Self::op(Level::Info, "done", op, &done.detail).took(*elapsed)
             },
-            Event::Failed { op, error, elapsed } => Self::op(
-                Level::Error,
-                "failed",
-                op,
-                &joined(&error.message, &error.lines),
-            )
-            .took(*elapsed),
+            Event::Failed { op, error, elapsed } => {
+                Self::op(Level::Error, "failed", op, &joined(&error.message, &error.lines)).took(*elapsed)
+            }
             Event::RollingBack { failure, ops } => {
                 let text = format!("{ops} operations, because: {}", failure.message);
                 Self::plain(Level::Warn, "rolling-back", &text)
             }
             Event::UndoStarted { op } => Self::op(Level::Info, "undo-started", op, ""),
             Event::Undone { op, elapsed } => Self::op(Level::Info, "undone", op, "").took(*elapsed),
-            Event::UndoFailed { op, stuck } => Self::op(
-                Level::Error,
-                "undo-failed",
-                op,
-                &joined(&stuck.message, &stuck.by_hand),
-            ),
-            Event::Committed { elapsed } => {
-                Self::plain(Level::Info, "committed", "").took(*elapsed)
+            Event::UndoFailed { op, stuck } => {
+                Self::op(Level::Error, "undo-failed", op, &joined(&stuck.message, &stuck.by_hand))
             }
+            Event::Committed { elapsed } => Self::plain(Level::Info, "committed", "").took(*elapsed),
             Event::RolledBack => Self::plain(Level::Info, "rolled-back", ""),
-            Event::Stuck { stuck } => Self::plain(
-                Level::Error,
-                "stuck",
-                &format!("{} operations could not be undone", stuck.len()),
-            ),
+            Event::Stuck { stuck } => {
+                Self::plain(Level::Error, "stuck", &format!("{} operations could not be undone", stuck.len()))
+            }
             Event::Warning { message } => Self::plain(Level::Warn, "warning", message),
         }
     }
 
     fn plain(level: Level, ev: &str, message: &str) -> Self {
-        Self {
-            level,
-            ev: ev.to_owned(),
-            message: message.to_owned(),
-            ..Self::default()
-        }
+        Self { level, ev: ev.to_owned(), message: message.to_owned(), ..Self::default() }
     }
 
     fn op(level: Level, ev: &str, op: &Op, message: &str) -> Self {
@@ -166,35 +141,22 @@ impl Line {
     }
 
     fn maybe(level: Level, ev: &str, op: Option<&Op>, message: &str) -> Self {
-        op.map_or_else(
-            || Self::plain(level, ev, message),
-            |op| Self::op(level, ev, op, message),
-        )
+        op.map_or_else(|| Self::plain(level, ev, message), |op| Self::op(level, ev, op, message))
     }
 
     fn took(self, elapsed: Duration) -> Self {
-        Self {
-            duration_ms: Some(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)),
-            ..self
-        }
+        Self { duration_ms: Some(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)), ..self }
     }
 }
 
 /// The action's name in the plan file: `app_create`.
 fn word(action: &Action) -> String {
     let value = serde_json::to_value(action).unwrap_or_default();
-    value
-        .get("do")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    value.get("do").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn joined(message: &str, lines: &[String]) -> String {
-    std::iter::once(message)
-        .chain(lines.iter().map(String::as_str))
-        .collect::<Vec<_>>()
-        .join("\n")
+    std::iter::once(message).chain(lines.iter().map(String::as_str)).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes `runs/<run>/log.jsonl`. A line that cannot be written is lost and counted: a log never stops a run.
@@ -209,19 +171,10 @@ impl RunLog {
     pub fn open(dir: &ProjectDir, run: &str) -> Result<Self, StoreError> {
         let path = dir.log_file(run);
         store::create_dir(&dir.run(run))?;
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(FILE_MODE)
-            .open(&path);
+        let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(&path);
         let file = file.map_err(StoreError::io("open", &path))?;
-        store::give_to_owner_of(&dir.run(run), &file)
-            .map_err(StoreError::io("give its owner to", &path))?;
-        Ok(Self {
-            project: dir.project().to_owned(),
-            run: run.to_owned(),
-            out: Mutex::new((file, 0)),
-        })
+        store::give_to_owner_of(&dir.run(run), &file).map_err(StoreError::io("give its owner to", &path))?;
+        Ok(Self { project: dir.project().to_owned(), run: run.to_owned(), out: Mutex::new((file, 0)) })
     }
 
     /// How many lines were lost.
@@ -233,12 +186,7 @@ impl RunLog {
 impl Observer for RunLog {
     fn on(&self, event: &Event<'_>) {
         let (project, run) = (self.project.clone(), self.run.clone());
-        let line = Line {
-            at: store::now(),
-            project,
-            run,
-            ..Line::of(event)
-        };
+        let line = Line { at: store::now(), project, run, ..Line::of(event) };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let written = serde_json::to_string(&line)
             .map_err(std::io::Error::from)
@@ -252,8 +200,5 @@ impl Observer for RunLog {
 /// The lines of a run's log; torn ones are left out.
 pub fn read(dir: &ProjectDir, run: &str) -> Result<Vec<Line>, StoreError> {
     let bytes = store::read(&dir.log_file(run))?.unwrap_or_default();
-    Ok(bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect())
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }

@@ -31,10 +31,7 @@ pub fn orphans(run: &str) -> Vec<Pid> {
         };
         // The environment of a process that has ended but was not reaped is empty.
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        if environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == wanted.as_bytes())
-        {
+        if environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
             found.push(pid);
         }
     }
@@ -43,11 +40,7 @@ pub fn orphans(run: &str) -> Vec<Pid> {
 
 /// Waits until no process of `run` lives; those that live after `patience` are ended. How many are left all the same.
 pub fn outlive(run: &str, patience: Duration) -> usize {
-    for (signal, wait) in [
-        (None, patience),
-        (Some(Signal::TERM), GRACE),
-        (Some(Signal::KILL), GRACE),
-    ] {
+    for (signal, wait) in [(None, patience), (Some(Signal::TERM), GRACE), (Some(Signal::KILL), GRACE)] {
         let until = Instant::now() + wait;
         if let Some(signal) = signal {
             for pid in orphans(run) {
@@ -75,11 +68,7 @@ mod tests {
     use super::*;
 
     fn sleeper(run: &str, script: &str) -> Child {
-        Command::new("sh")
-            .args(["-c", script])
-            .env(RUN_VARIABLE, run)
-            .spawn()
-            .unwrap()
+        Command::new("sh").args(["-c", script]).env(RUN_VARIABLE, run).spawn().unwrap()
     }
 
     #[test]

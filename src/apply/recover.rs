@@ -35,26 +35,15 @@ pub fn unfinished(dir: &ProjectDir) -> Result<Option<Unfinished>, StoreError> {
         return Ok(None);
     }
     let ledger = journal::read(&path).map_err(|error| error.to_string());
-    let header = ledger
-        .as_ref()
-        .ok()
-        .and_then(|ledger| ledger.header.as_ref());
+    let header = ledger.as_ref().ok().and_then(|ledger| ledger.header.as_ref());
     let at_work = header.is_some_and(|header| header.by.is_alive());
-    Ok(Some(Unfinished {
-        run,
-        at_work,
-        ledger,
-    }))
+    Ok(Some(Unfinished { run, at_work, ledger }))
 }
 
 /// Runs whose journal lies in `journal/`, oldest first.
 fn runs(dir: &ProjectDir) -> Result<Vec<String>, StoreError> {
     let names = store::list_names(&dir.journals())?;
-    Ok(names
-        .iter()
-        .filter_map(|name| name.strip_suffix(".jsonl"))
-        .map(str::to_owned)
-        .collect())
+    Ok(names.iter().filter_map(|name| name.strip_suffix(".jsonl")).map(str::to_owned).collect())
 }
 
 /// How an unfinished run was ended.
@@ -90,11 +79,7 @@ impl Applier<'_> {
         let mut warnings = Vec::new();
         let ledger = journal.ledger();
         let failure = interrupted(ledger);
-        let Some(header) = ledger
-            .header
-            .clone()
-            .filter(|_| ledger.phase != Phase::RolledBack)
-        else {
+        let Some(header) = ledger.header.clone().filter(|_| ledger.phase != Phase::RolledBack) else {
             // Nothing had begun, or nothing is left to undo.
             self.end(journal, run, &mut warnings);
             return Ok(Outcome::RolledBack { failure, warnings });
@@ -108,22 +93,11 @@ impl Applier<'_> {
                 journal.append(Entry::Commit)?;
             }
             self.clean_up(journal, &plan, run, &mut warnings);
-            return Ok(Outcome::Done {
-                results: Results::new(),
-                warnings,
-            });
+            return Ok(Outcome::Done { results: Results::new(), warnings });
         }
         let (plan, secrets) = before::read(dir, run, &header.plan)?;
-        let masking = Applier {
-            masker: self.masker.and(secrets),
-            cancel: self.cancel.clone(),
-            ..*self
-        };
-        masking.observer.on(&Event::Begin {
-            project: &plan.project,
-            run,
-            ops: plan.ops.len(),
-        });
+        let masking = Applier { masker: self.masker.and(secrets), cancel: self.cancel.clone(), ..*self };
+        masking.observer.on(&Event::Begin { project: &plan.project, run, ops: plan.ops.len() });
         Ok(masking.undo(journal, &plan, run, failure, warnings))
     }
 
@@ -134,9 +108,7 @@ impl Applier<'_> {
             return;
         }
         let limit = self.limits.orphans.as_secs();
-        let message = format!(
-            "processes of the interrupted run still work: {alive}; they get {limit} s to end"
-        );
+        let message = format!("processes of the interrupted run still work: {alive}; they get {limit} s to end");
         self.observer.on(&Event::Warning { message: &message });
         let left = orphans::outlive(run, self.limits.orphans);
         if left > 0 {
@@ -163,11 +135,5 @@ fn interrupted(ledger: &Ledger) -> Failure {
         None => "the run was interrupted".to_owned(),
     };
     let op = ledger.failure.as_ref().map(|(op, _)| *op);
-    Failure {
-        cause: Cause::Interrupted,
-        op,
-        service: String::new(),
-        message,
-        lines: Vec::new(),
-    }
+    Failure { cause: Cause::Interrupted, op, service: String::new(), message, lines: Vec::new() }
 }

@@ -32,17 +32,11 @@ impl Notice {
     /// What to tell the user.
     pub fn message(&self) -> String {
         if self.undoing {
-            format!(
-                "{}: the undo goes on, stopping it would leave the server in between",
-                self.name
-            )
+            format!("{}: the undo goes on, stopping it would leave the server in between", self.name)
         } else if self.count == 1 {
             format!("{}: stopping and undoing what was done", self.name)
         } else {
-            format!(
-                "{}: already stopping; what was done is undone first",
-                self.name
-            )
+            format!("{}: already stopping; what was done is undone first", self.name)
         }
     }
 }
@@ -52,33 +46,22 @@ impl Signals {
     /// process was started with ignored (`nohup`) stays ignored.
     pub fn listen(cancel: Cancel, tell: impl Fn(Notice) + Send + 'static) -> io::Result<Self> {
         let ignored = ignored();
-        let wanted = [SIGINT, SIGTERM, SIGHUP]
-            .into_iter()
-            .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let mut incoming = Incoming::new(wanted)?;
         let handle = incoming.handle();
-        let thread = std::thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || {
-                for (count, signal) in (1..).zip(incoming.forever()) {
-                    let name = match signal {
-                        SIGINT => "SIGINT",
-                        SIGTERM => "SIGTERM",
-                        _ => "SIGHUP",
-                    };
-                    let undoing = cancel.is_undoing();
-                    cancel.cancel(&format!("stopped by {name}"));
-                    tell(Notice {
-                        name,
-                        count,
-                        undoing,
-                    });
-                }
-            })?;
-        Ok(Self {
-            handle,
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for (count, signal) in (1..).zip(incoming.forever()) {
+                let name = match signal {
+                    SIGINT => "SIGINT",
+                    SIGTERM => "SIGTERM",
+                    _ => "SIGHUP",
+                };
+                let undoing = cancel.is_undoing();
+                cancel.cancel(&format!("stopped by {name}"));
+                tell(Notice { name, count, undoing });
+            }
+        })?;
+        Ok(Self { handle, thread: Some(thread) })
     }
 }
 
@@ -95,8 +78,7 @@ impl Drop for Signals {
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -110,37 +92,18 @@ mod tests {
 
     #[test]
     fn signals_cancel_and_are_told() {
-        assert_eq!(
-            ignored() >> (signal_hook::consts::SIGPIPE - 1) & 1,
-            1,
-            "SIGPIPE is not ignored"
-        );
+        assert_eq!(ignored() >> (signal_hook::consts::SIGPIPE - 1) & 1, 1, "SIGPIPE is not ignored");
         let cancel = Cancel::default();
         let (send, receive) = mpsc::channel();
-        let signals =
-            Signals::listen(cancel.clone(), move |notice| send.send(notice).unwrap()).unwrap();
+        let signals = Signals::listen(cancel.clone(), move |notice| send.send(notice).unwrap()).unwrap();
         kill_process(getpid(), Signal::TERM).unwrap();
         let first = receive.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!(
-            first,
-            Notice {
-                name: "SIGTERM",
-                count: 1,
-                undoing: false
-            }
-        );
+        assert_eq!(first, Notice { name: "SIGTERM", count: 1, undoing: false });
         assert_eq!(cancel.reason().as_deref(), Some("stopped by SIGTERM"));
         cancel.set_undoing(true);
         kill_process(getpid(), Signal::HUP).unwrap();
         let second = receive.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!(
-            second,
-            Notice {
-                name: "SIGHUP",
-                count: 2,
-                undoing: true
-            }
-        );
+        assert_eq!(second, Notice { name: "SIGHUP", count: 2, undoing: true });
         assert!(second.message().contains("the undo goes on"));
         drop(signals);
     }

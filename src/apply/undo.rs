@@ -31,12 +31,7 @@ impl Applier<'_> {
     pub(super) fn step(&self, action: &Action, step: &Step<'_>) -> Result<Done, StepError> {
         let dir = self.lock.dir();
         let before = dir.before(step.run);
-        let lines = |text: &str| {
-            self.observer.on(&Event::Line {
-                op: step.op,
-                text: &self.masker.mask(text),
-            })
-        };
+        let lines = |text: &str| self.observer.on(&Event::Line { op: step.op, text: &self.masker.mask(text) });
         let context = Context {
             project: step.project,
             run: step.run,
@@ -58,25 +53,15 @@ impl Applier<'_> {
                     let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
                     let message = format!("internal error: {}", said.unwrap_or("no message"));
                     let error = self.masked(ActionError::new(message));
-                    return Err(StepError {
-                        error,
-                        panicked: true,
-                    });
+                    return Err(StepError { error, panicked: true });
                 }
             };
             attempt += 1;
             let again = error.retryable && attempt <= self.limits.attempts;
             if !again || context.remaining() <= pause || !step.cancel.sleep(pause) {
-                return Err(StepError {
-                    error,
-                    panicked: false,
-                });
+                return Err(StepError { error, panicked: false });
             }
-            self.observer.on(&Event::Retry {
-                op: step.op,
-                message: &error.message,
-                attempt,
-            });
+            self.observer.on(&Event::Retry { op: step.op, message: &error.message, attempt });
             pause *= 2;
         }
     }
@@ -105,10 +90,7 @@ impl Applier<'_> {
     ) -> Outcome {
         let order = journal.ledger().to_undo();
         self.cancel.set_undoing(true);
-        self.observer.on(&Event::RollingBack {
-            failure: &failure,
-            ops: order.len(),
-        });
+        self.observer.on(&Event::RollingBack { failure: &failure, ops: order.len() });
         let mut stuck = Vec::new();
         for op in order.into_iter().filter_map(|id| plan.ops.get(id)) {
             let began = Instant::now();
@@ -116,20 +98,14 @@ impl Applier<'_> {
             self.observer.on(&Event::UndoStarted { op });
             match self.undo_op(op, plan, run) {
                 Ok(()) => {
-                    self.observer.on(&Event::Undone {
-                        op,
-                        elapsed: began.elapsed(),
-                    });
+                    self.observer.on(&Event::Undone { op, elapsed: began.elapsed() });
                     // What this hides is made up for below or by recovery.
                     let _ = recorded && journal.append(Entry::Undone { op: op.id }).is_ok();
                 }
                 Err(left) => {
                     self.observer.on(&Event::UndoFailed { op, stuck: &left });
-                    let entry = Entry::UndoFailed {
-                        op: op.id,
-                        message: left.message.clone(),
-                        by_hand: left.by_hand.clone(),
-                    };
+                    let entry =
+                        Entry::UndoFailed { op: op.id, message: left.message.clone(), by_hand: left.by_hand.clone() };
                     let _ = recorded && journal.append(entry).is_ok();
                     stuck.push(left);
                 }
@@ -141,11 +117,7 @@ impl Applier<'_> {
                 warnings.push(error.to_string());
             }
             self.observer.on(&Event::Stuck { stuck: &stuck });
-            return Outcome::Stuck {
-                failure,
-                stuck,
-                warnings,
-            };
+            return Outcome::Stuck { failure, stuck, warnings };
         }
         // What a full disk kept from being recorded. If it still does, moving the journal away says the same.
         let unrecorded = journal.ledger().to_undo().into_iter();
@@ -163,25 +135,13 @@ impl Applier<'_> {
         let never = Cancel::default();
         for (index, action) in op.undo.iter().enumerate() {
             let deadline = Instant::now() + self.time_for(action, self.limits.undo);
-            let step = Step {
-                project: &plan.project,
-                run,
-                op: Some(op),
-                undoing: true,
-                cancel: &never,
-                deadline,
-            };
+            let step = Step { project: &plan.project, run, op: Some(op), undoing: true, cancel: &never, deadline };
             if let Err(StepError { error, .. }) = self.step(action, &step) {
                 let rest = &op.undo[index + 1..];
                 let first = Some(error.by_hand).filter(|commands| !commands.is_empty());
                 let mut by_hand = first.unwrap_or_else(|| self.by_hand(action));
                 by_hand.extend(rest.iter().flat_map(|action| self.by_hand(action)));
-                return Err(StuckOp {
-                    op: op.id,
-                    service: op.service.clone(),
-                    message: error.message,
-                    by_hand,
-                });
+                return Err(StuckOp { op: op.id, service: op.service.clone(), message: error.message, by_hand });
             }
         }
         Ok(())
@@ -189,10 +149,7 @@ impl Applier<'_> {
 
     fn by_hand(&self, action: &Action) -> Vec<String> {
         let commands = self.runner.by_hand(action);
-        commands
-            .into_iter()
-            .map(|command| self.masker.mask(&command).into_owned())
-            .collect()
+        commands.into_iter().map(|command| self.masker.mask(&command).into_owned()).collect()
     }
 
     /// The time for an action: `usual`, or its own limit and a margin where that is longer.
@@ -202,32 +159,17 @@ impl Applier<'_> {
             Action::Await { gate, .. } => Some(gate.limit),
             _ => None,
         };
-        let own =
-            own.map(|seconds| Duration::from_secs(seconds).saturating_add(super::Limits::MARGIN));
+        let own = own.map(|seconds| Duration::from_secs(seconds).saturating_add(super::Limits::MARGIN));
         // A limit far beyond any run would overflow the clock.
-        usual
-            .max(own.unwrap_or_default())
-            .min(Duration::from_secs(30 * 24 * 3600))
+        usual.max(own.unwrap_or_default()).min(Duration::from_secs(30 * 24 * 3600))
     }
 
     /// Does what a committed run leaves behind, deletes its secrets and closes its journal.
-    pub(super) fn clean_up(
-        &self,
-        journal: Journal,
-        plan: &Plan,
-        run: &str,
-        warnings: &mut Vec<String>,
-    ) {
+    pub(super) fn clean_up(&self, journal: Journal, plan: &Plan, run: &str, warnings: &mut Vec<String>) {
         for action in &plan.cleanup {
             let deadline = Instant::now() + self.time_for(action, self.limits.op);
-            let step = Step {
-                project: &plan.project,
-                run,
-                op: None,
-                undoing: false,
-                cancel: &Cancel::default(),
-                deadline,
-            };
+            let step =
+                Step { project: &plan.project, run, op: None, undoing: false, cancel: &Cancel::default(), deadline };
             if let Err(StepError { error, .. }) = self.step(action, &step) {
                 let message = format!("cleanup: {}", error.message);
                 self.observer.on(&Event::Warning { message: &message });
@@ -244,11 +186,7 @@ impl Applier<'_> {
         let open = !journal.ledger().phase.is_end() && journal.ledger().phase != Phase::Empty;
         let ended = before::remove(dir, run).and_then(|()| journal.archive(dir, run));
         if let Err(error) = ended {
-            let what = if open {
-                "the journal could not be closed and the undo will be repeated: "
-            } else {
-                ""
-            };
+            let what = if open { "the journal could not be closed and the undo will be repeated: " } else { "" };
             let message = format!("{what}{error}");
             self.observer.on(&Event::Warning { message: &message });
             warnings.push(message);

@@ -68,20 +68,12 @@ mod tests {
         let site = Site::sandbox(world.path().to_owned());
         assert!(read_digest_key(&site).unwrap().is_none());
         let keys: Vec<[u8; 32]> = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| create_digest_key(&site).unwrap().0))
-                .collect();
-            makers
-                .into_iter()
-                .map(|maker| maker.join().unwrap())
-                .collect()
+            let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| create_digest_key(&site).unwrap().0)).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0] && *key != [0; 32]));
         let file = site.data().join("digest.key");
-        assert_eq!(
-            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(site.data()).unwrap().count(), 1);
     }
 
@@ -91,12 +83,6 @@ mod tests {
         let site = Site::sandbox(world.path().to_owned());
         store::create_dir(&site.data()).unwrap();
         store::write_bytes(&site.data().join("digest.key"), b"short").unwrap();
-        assert!(
-            create_digest_key(&site)
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("5 bytes")
-        );
+        assert!(create_digest_key(&site).err().unwrap().to_string().contains("5 bytes"));
     }
 }

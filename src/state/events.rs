@@ -66,14 +66,7 @@ pub struct Event {
 impl Event {
     /// An event of this moment.
     pub fn new(code: Code, run: &str, service: &str, message: impl Into<String>) -> Self {
-        Self {
-            v: 1,
-            at: store::now(),
-            code,
-            run: run.into(),
-            service: service.into(),
-            message: message.into(),
-        }
+        Self { v: 1, at: store::now(), code, run: run.into(), service: service.into(), message: message.into() }
     }
 }
 
@@ -81,15 +74,9 @@ impl Event {
 pub fn append(dir: &ProjectDir, event: &Event) -> Result<(), StoreError> {
     let path = dir.events_file();
     store::create_dir(dir.root())?;
-    let line = serde_json::to_string(event)
-        .map_err(|error| StoreError::damaged(&path, error.to_string()))?;
+    let line = serde_json::to_string(event).map_err(|error| StoreError::damaged(&path, error.to_string()))?;
     let attempt = || {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(FILE_MODE)
-            .open(&path)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(&path)?;
         store::give_to_owner_of(dir.root(), &file)?;
         let torn = if ends_whole(&mut file)? { "" } else { "\n" };
         file.write_all(format!("{torn}{line}\n").as_bytes())?;
@@ -136,14 +123,10 @@ mod tests {
         let first = Event::new(Code::RunStarted, "r1", "", "import begins");
         let second = Event::new(Code::ServiceCreated, "r1", "web", "app shop-web");
         append(&dir, &first).unwrap();
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(dir.events_file())
-            .unwrap();
+        let mut file = OpenOptions::new().append(true).open(dir.events_file()).unwrap();
         file.write_all(br#"{"v":1,"at":"2026"#).unwrap();
         append(&dir, &second).unwrap();
-        file.write_all(b"{\"v\":2,\"at\":\"x\",\"code\":\"teleported\",\"message\":\"m\"}\n")
-            .unwrap();
+        file.write_all(b"{\"v\":2,\"at\":\"x\",\"code\":\"teleported\",\"message\":\"m\"}\n").unwrap();
         let events = read(&dir).unwrap();
         assert_eq!(events[..2], [first, second]);
         assert_eq!((events.len(), events[2].code), (3, Code::Unknown));

@@ -27,15 +27,10 @@ pub struct Holder {
 impl Holder {
     /// This process; `env` is its environment.
     pub fn current(command: &str, env: &BTreeMap<String, String>) -> Self {
-        let named = ["SSH_NAME", "SSH_USER"]
-            .iter()
-            .filter_map(|name| env.get(*name))
-            .find(|value| !value.is_empty());
+        let named = ["SSH_NAME", "SSH_USER"].iter().filter_map(|name| env.get(*name)).find(|value| !value.is_empty());
         let pid = std::process::id();
         Self {
-            who: named
-                .cloned()
-                .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
+            who: named.cloned().unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
             when: store::now(),
             command: command.to_owned(),
             pid,
@@ -45,10 +40,7 @@ impl Holder {
 
     /// Whether that very process still runs.
     pub fn is_alive(&self) -> bool {
-        let Some(pid) = i32::try_from(self.pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        else {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw) else {
             return false;
         };
         // A process of another user answers with a refusal: it lives.
@@ -63,11 +55,7 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} by {} since {}, process {}",
-            self.command, self.who, self.when, self.pid
-        )
+        write!(f, "{} by {} since {}, process {}", self.command, self.who, self.when, self.pid)
     }
 }
 
@@ -92,32 +80,14 @@ mod tests {
         let pid = child.id();
         child.wait().unwrap();
         assert!(!Holder { pid, ..me.clone() }.is_alive());
-        assert!(
-            !Holder {
-                birth: "another boot:1".into(),
-                ..me.clone()
-            }
-            .is_alive(),
-            "a reused process id"
-        );
+        assert!(!Holder { birth: "another boot:1".into(), ..me.clone() }.is_alive(), "a reused process id");
         assert!(!Holder { pid: 0, ..me }.is_alive());
     }
 
     #[test]
     fn the_ssh_name_comes_first() {
-        let env = |pairs: &[(&str, &str)]| {
-            pairs
-                .iter()
-                .map(|(k, v)| (k.to_string(), v.to_string()))
-                .collect()
-        };
-        assert_eq!(
-            Holder::current("x", &env(&[("SSH_NAME", "ann"), ("SSH_USER", "dokku")])).who,
-            "ann"
-        );
-        assert_eq!(
-            Holder::current("x", &env(&[("SSH_NAME", ""), ("SSH_USER", "dokku")])).who,
-            "dokku"
-        );
+        let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        assert_eq!(Holder::current("x", &env(&[("SSH_NAME", "ann"), ("SSH_USER", "dokku")])).who, "ann");
+        assert_eq!(Holder::current("x", &env(&[("SSH_NAME", ""), ("SSH_USER", "dokku")])).who, "dokku");
     }
 }

@@ -55,11 +55,7 @@ impl Lock {
         loop {
             if let Some(file) = try_lock(dir)? {
                 dir.sweep()?;
-                let lock = Self {
-                    _file: file,
-                    dir: dir.clone(),
-                    holder: Holder::current(command, env),
-                };
+                let lock = Self { _file: file, dir: dir.clone(), holder: Holder::current(command, env) };
                 store::write_json(&dir.lock_info_file(), &lock.holder)?;
                 return Ok(lock);
             }
@@ -68,10 +64,7 @@ impl Lock {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(LockError::Busy {
-                    project: dir.project().to_owned(),
-                    holder: holder(dir).map(Box::new),
-                });
+                return Err(LockError::Busy { project: dir.project().to_owned(), holder: holder(dir).map(Box::new) });
             }
             thread::sleep(left.min(POLL));
         }
@@ -101,30 +94,20 @@ impl Drop for Lock {
 
 /// Who works on the project, as far as its note tells; a note that a dead process left is nobody's.
 pub fn holder(dir: &ProjectDir) -> Option<Holder> {
-    store::read_json::<Holder>(&dir.lock_info_file())
-        .ok()
-        .flatten()
-        .filter(Holder::is_alive)
+    store::read_json::<Holder>(&dir.lock_info_file()).ok().flatten().filter(Holder::is_alive)
 }
 
 fn try_lock(dir: &ProjectDir) -> Result<Option<File>, StoreError> {
     let path = dir.lock_file();
     loop {
         store::create_dir(dir.root())?;
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(&path);
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(&path);
         let file = match opened {
             // Its folder was removed since.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             result => result.map_err(StoreError::io("open", &path))?,
         };
-        store::give_to_owner_of(dir.root(), &file)
-            .map_err(StoreError::io("give its owner to", &path))?;
+        store::give_to_owner_of(dir.root(), &file).map_err(StoreError::io("give its owner to", &path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -132,10 +115,7 @@ fn try_lock(dir: &ProjectDir) -> Result<Option<File>, StoreError> {
         }
         // The project may have been removed between opening and locking: then this lock guards nothing.
         let inode = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
-        let ours = file
-            .metadata()
-            .map(inode)
-            .map_err(StoreError::io("read", &path))?;
+        let ours = file.metadata().map(inode).map_err(StoreError::io("read", &path))?;
         if std::fs::metadata(&path).map(inode).ok() == Some(ours) {
             return Ok(Some(file));
         }
@@ -148,13 +128,7 @@ mod tests {
     use crate::site::Site;
 
     fn lock(dir: &ProjectDir, wait: u64) -> Result<Lock, LockError> {
-        Lock::acquire(
-            dir,
-            "compose:import",
-            &BTreeMap::new(),
-            Duration::from_millis(wait),
-            &|| false,
-        )
+        Lock::acquire(dir, "compose:import", &BTreeMap::new(), Duration::from_millis(wait), &|| false)
     }
 
     #[test]
@@ -162,13 +136,7 @@ mod tests {
         let world = tempfile::tempdir().unwrap();
         let dir = ProjectDir::new(&Site::sandbox(world.path().to_owned()), "shop").unwrap();
         let first = lock(&dir, 0).unwrap();
-        let Err(LockError::Busy {
-            holder: Some(holder),
-            ..
-        }) = lock(&dir, 60)
-        else {
-            panic!("not busy")
-        };
+        let Err(LockError::Busy { holder: Some(holder), .. }) = lock(&dir, 60) else { panic!("not busy") };
         assert_eq!(&*holder, first.holder());
         assert_eq!(holder.pid, std::process::id());
         drop(first);
@@ -198,13 +166,7 @@ mod tests {
         let world = tempfile::tempdir().unwrap();
         let dir = ProjectDir::new(&Site::sandbox(world.path().to_owned()), "shop").unwrap();
         let _first = lock(&dir, 0).unwrap();
-        let second = Lock::acquire(
-            &dir,
-            "x",
-            &BTreeMap::new(),
-            Duration::from_secs(60),
-            &|| true,
-        );
+        let second = Lock::acquire(&dir, "x", &BTreeMap::new(), Duration::from_secs(60), &|| true);
         assert!(matches!(second, Err(LockError::Cancelled)));
     }
 
@@ -213,14 +175,9 @@ mod tests {
         let world = tempfile::tempdir().unwrap();
         let dir = ProjectDir::new(&Site::sandbox(world.path().to_owned()), "shop").unwrap();
         let first = lock(&dir, 0).unwrap();
-        let dead = Holder {
-            birth: "another boot:1".into(),
-            ..first.holder().clone()
-        };
+        let dead = Holder { birth: "another boot:1".into(), ..first.holder().clone() };
         store::write_json(&dir.lock_info_file(), &dead).unwrap();
-        let Err(LockError::Busy { holder, .. }) = lock(&dir, 0) else {
-            panic!("not busy")
-        };
+        let Err(LockError::Busy { holder, .. }) = lock(&dir, 0) else { panic!("not busy") };
         assert_eq!(holder, None);
     }
 
@@ -231,14 +188,7 @@ mod tests {
         let old = lock(&dir, 0).unwrap();
         dir.remove().unwrap();
         let new = lock(&dir, 0).unwrap();
-        store::write_json(
-            &dir.lock_info_file(),
-            &Holder {
-                who: "another".into(),
-                ..new.holder().clone()
-            },
-        )
-        .unwrap();
+        store::write_json(&dir.lock_info_file(), &Holder { who: "another".into(), ..new.holder().clone() }).unwrap();
         drop(old);
         assert!(dir.lock_file().exists() && holder(&dir).is_some());
         assert!(matches!(lock(&dir, 0), Err(LockError::Busy { .. })));

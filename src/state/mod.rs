@@ -12,6 +12,6 @@ pub mod versions;
 pub use digest_key::{create_digest_key, random_digest_key, read_digest_key};
 pub use holder::Holder;
 pub use lock::{Lock, LockError};
-pub use project_dir::{ProjectDir, new_run_id};
+pub use project_dir::ProjectDir;
 pub use record::{Created, JobRecord, State};
 pub use store::StoreError;

@@ -3,11 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use super::store::{
-    StoreError, TEMPORARY, list_all, list_names, random_hex, remove_tree, sync_dir,
-};
+use super::store::{StoreError, TEMPORARY, list_all, list_names, random_hex, remove_tree, sync_dir};
 use crate::site::Site;
 
 /// One project's folder: `state.json`, `versions/000N/`, `journal/<run>.jsonl`,
@@ -26,19 +23,13 @@ impl ProjectDir {
         if !project.starts_with(plain) || !project.chars().all(|c| plain(c) || c == '-') {
             return Err(StoreError::Name(project.to_owned()));
         }
-        Ok(Self {
-            project: project.to_owned(),
-            root: site.project(project),
-        })
+        Ok(Self { project: project.to_owned(), root: site.project(project) })
     }
 
     /// Projects that have a folder, by name.
     pub fn list(site: &Site) -> Result<Vec<Self>, StoreError> {
         let names = list_names(&site.data().join("projects"))?;
-        Ok(names
-            .iter()
-            .filter_map(|name| Self::new(site, name).ok())
-            .collect())
+        Ok(names.iter().filter_map(|name| Self::new(site, name).ok()).collect())
     }
 
     /// The project's name.
@@ -129,12 +120,7 @@ impl ProjectDir {
     /// Removes the folders of the oldest runs beyond `keep`, never one whose journal is open.
     pub fn retain_runs(&self, keep: usize) -> Result<(), StoreError> {
         let runs = self.run_ids()?;
-        for run in runs
-            .iter()
-            .rev()
-            .skip(keep)
-            .filter(|run| !self.journal(run).exists())
-        {
+        for run in runs.iter().rev().skip(keep).filter(|run| !self.journal(run).exists()) {
             remove_tree(&self.run(run))?;
         }
         Ok(())
@@ -167,13 +153,6 @@ impl ProjectDir {
     }
 }
 
-/// A run's name: its start in UTC and six random digits, so that names sort by time.
-pub fn new_run_id() -> Result<String, StoreError> {
-    let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let time: String = time.chars().filter(|c| !matches!(c, '-' | ':')).collect();
-    Ok(format!("{time}-{}", random_hex(3)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,10 +162,7 @@ mod tests {
     fn names_that_leave_the_folder_are_refused() {
         let site = Site::sandbox(PathBuf::from("/nowhere"));
         for name in ["", "..", "a/b", "-x", "Shop", "a.b", "a\0"] {
-            assert!(
-                matches!(ProjectDir::new(&site, name), Err(StoreError::Name(_))),
-                "{name:?}"
-            );
+            assert!(matches!(ProjectDir::new(&site, name), Err(StoreError::Name(_))), "{name:?}");
         }
         assert!(ProjectDir::new(&site, "shop-2").is_ok());
     }
@@ -220,12 +196,5 @@ mod tests {
         write_bytes(&dir.journal("1"), b"").unwrap();
         dir.retain_runs(2).unwrap();
         assert_eq!(dir.run_ids().unwrap(), ["1", "3", "4"]);
-    }
-
-    #[test]
-    fn run_names_sort_by_time_and_differ() {
-        let (a, b) = (new_run_id().unwrap(), new_run_id().unwrap());
-        assert_ne!(a, b);
-        assert!(a.len() == 23 && a[..15] <= b[..15], "{a} {b}");
     }
 }

@@ -88,28 +88,16 @@ impl State {
         let found = value.get("format").and_then(Value::as_u64);
         let found = found.ok_or_else(|| StoreError::damaged(&path, "it has no format number"))?;
         if found > u64::from(FORMAT) {
-            return Err(StoreError::Newer {
-                path,
-                found,
-                known: FORMAT,
-            });
+            return Err(StoreError::Newer { path, found, known: FORMAT });
         }
         let value = migrate(value, found, MIGRATIONS);
-        serde_json::from_value(value)
-            .map(Some)
-            .map_err(|error| StoreError::damaged(&path, error.to_string()))
+        serde_json::from_value(value).map(Some).map_err(|error| StoreError::damaged(&path, error.to_string()))
     }
 
     /// Replaces the project's state at once. This is the last step of a commit.
     pub fn save(&self, dir: &ProjectDir) -> Result<(), StoreError> {
         store::create_dir(dir.root())?;
-        store::write_json(
-            &dir.state_file(),
-            &Self {
-                format: FORMAT,
-                ..self.clone()
-            },
-        )
+        store::write_json(&dir.state_file(), &Self { format: FORMAT, ..self.clone() })
     }
 
     /// The run that the state on disk carries, of whatever format; the answer to "did it commit?".
@@ -151,9 +139,7 @@ mod tests {
             gate: Gate::default(),
         };
         let password = Secret::new("correct horse", &DigestKey([7; 32]));
-        raw.container
-            .environment
-            .insert("PASSWORD".into(), password);
+        raw.container.environment.insert("PASSWORD".into(), password);
         let db = DesiredService {
             name: "db".into(),
             why: "image postgres".into(),
@@ -163,29 +149,11 @@ mod tests {
             volumes: Default::default(),
             kind: Kind::Container(Box::new(raw)),
         };
-        let mut state = State {
-            project: "shop".into(),
-            version: 3,
-            run: "r3".into(),
-            ..State::default()
-        };
-        state.desired.networks.push(NetworkSpec {
-            name: "shop_default".into(),
-            ..NetworkSpec::default()
-        });
+        let mut state = State { project: "shop".into(), version: 3, run: "r3".into(), ..State::default() };
+        state.desired.networks.push(NetworkSpec { name: "shop_default".into(), ..NetworkSpec::default() });
         state.desired.services.insert("db".into(), db);
-        state.jobs.insert(
-            "migrate".into(),
-            JobRecord {
-                hash: "abc".into(),
-                exit: 0,
-            },
-        );
-        state
-            .delivered
-            .entry("/srv/x".into())
-            .or_default()
-            .insert("a.conf".into(), "00".into());
+        state.jobs.insert("migrate".into(), JobRecord { hash: "abc".into(), exit: 0 });
+        state.delivered.entry("/srv/x".into()).or_default().insert("a.conf".into(), "00".into());
         state
     }
 
@@ -204,9 +172,7 @@ mod tests {
             serde_json::to_string(&loaded).unwrap(),
             serde_json::to_string(&State { format: 1, ..state }).unwrap()
         );
-        let Kind::Container(raw) = &loaded.desired.services["db"].kind else {
-            panic!("not a container")
-        };
+        let Kind::Container(raw) = &loaded.desired.services["db"].kind else { panic!("not a container") };
         assert_eq!(raw.container.environment["PASSWORD"].expose(), None);
         assert_eq!(State::committed_run(&dir).unwrap().as_deref(), Some("r3"));
     }
@@ -218,25 +184,12 @@ mod tests {
         store::create_dir(dir.root()).unwrap();
         fs::write(dir.state_file(), r#"{"format": 99, "run": "r9"}"#).unwrap();
         let error = State::load(&dir).unwrap_err().to_string();
-        assert!(
-            error.contains("newer version") && error.contains("99"),
-            "{error}"
-        );
+        assert!(error.contains("newer version") && error.contains("99"), "{error}");
         assert_eq!(State::committed_run(&dir).unwrap().as_deref(), Some("r9"));
         fs::write(dir.state_file(), r#"{"format": 1, "ver"#).unwrap();
-        assert!(
-            State::load(&dir)
-                .unwrap_err()
-                .to_string()
-                .contains("is damaged")
-        );
+        assert!(State::load(&dir).unwrap_err().to_string().contains("is damaged"));
         fs::write(dir.state_file(), "{}").unwrap();
-        assert!(
-            State::load(&dir)
-                .unwrap_err()
-                .to_string()
-                .contains("no format number")
-        );
+        assert!(State::load(&dir).unwrap_err().to_string().contains("no format number"));
     }
 
     #[test]

@@ -51,39 +51,35 @@ pub enum StoreError {
         known: u32,
     },
     /// A name that cannot be a folder.
-    #[error(
-        "`{0}` is not a project name: lower-case letters, digits and `-`, starting with a letter or digit"
-    )]
+    #[error("`{0}` is not a project name: lower-case letters, digits and `-`, starting with a letter or digit")]
     Name(String),
 }
 
 impl StoreError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         let path = path.to_owned();
-        move |source| StoreError::Io {
-            doing,
-            path,
-            source,
-        }
+        move |source| StoreError::Io { doing, path, source }
     }
 
     pub(crate) fn damaged(path: &Path, cause: impl Into<String>) -> StoreError {
-        StoreError::Damaged {
-            path: path.to_owned(),
-            cause: cause.into(),
-        }
+        StoreError::Damaged { path: path.to_owned(), cause: cause.into() }
     }
 }
 
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space there",
-        io::ErrorKind::PermissionDenied => {
-            "; the plugin's data belongs to the user that Dokku runs as"
-        }
+        io::ErrorKind::PermissionDenied => "; the plugin's data belongs to the user that Dokku runs as",
         io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only",
         _ => "",
     }
+}
+
+/// A run's name: its start in UTC and six random digits, so that names sort by time.
+pub fn new_run_id() -> Result<String, StoreError> {
+    let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let time: String = time.chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    Ok(format!("{time}-{}", random_hex(3)?))
 }
 
 /// The time now, RFC 3339 in UTC with milliseconds.
@@ -95,18 +91,12 @@ pub fn now() -> String {
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; N];
-    File::open(source)
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(StoreError::io("read", source))?;
+    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(StoreError::io("read", source))?;
     Ok(bytes)
 }
 
 pub(crate) fn random_hex(bytes: usize) -> Result<String, StoreError> {
-    Ok(random_bytes::<8>()?
-        .iter()
-        .take(bytes)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(random_bytes::<8>()?.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Makes a folder and those above it, private; an existing one is left as it is.
@@ -128,10 +118,7 @@ pub fn create_dir(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Replaces `path` by what `write` writes. After an error the old content is untouched.
-pub fn write_with(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), StoreError> {
+pub fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StoreError> {
     let parent = parent_of(path);
     let attempt = || {
         let mut temporary = tempfile::Builder::new()
@@ -159,9 +146,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError>
 
 /// `value` as it stands in a file.
 pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| {
-        StoreError::damaged(path, format!("cannot be written as JSON: {error}"))
-    })?;
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| StoreError::damaged(path, format!("cannot be written as JSON: {error}")))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -180,17 +166,13 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreErr
     let Some(bytes) = read(path)? else {
         return Ok(None);
     };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| StoreError::damaged(path, error.to_string()))
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError::damaged(path, error.to_string()))
 }
 
 /// Removes a file; none there is success.
 pub fn remove_file(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::io("remove", path)(error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
         _ => Ok(()),
     }
 }
@@ -201,9 +183,7 @@ pub fn remove_tree(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(StoreError::io("remove", path)(error)),
         Ok(meta) if meta.is_dir() => match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::io("remove", path)(error))
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
             _ => Ok(()),
         },
         Ok(_) => remove_file(path),
@@ -212,17 +192,12 @@ pub fn remove_tree(path: &Path) -> Result<(), StoreError> {
 
 /// Makes a rename, creation or removal in `path` last.
 pub fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(StoreError::io("sync", path))
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", path))
 }
 
 /// Names in a folder, sorted, without those that are being written; none where the folder is not there.
 pub(crate) fn list_names(path: &Path) -> Result<Vec<String>, StoreError> {
-    Ok(list_all(path)?
-        .into_iter()
-        .filter(|name| !name.starts_with('.'))
-        .collect())
+    Ok(list_all(path)?.into_iter().filter(|name| !name.starts_with('.')).collect())
 }
 
 pub(crate) fn list_all(path: &Path) -> Result<Vec<String>, StoreError> {
@@ -297,9 +272,13 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"old");
         assert_eq!(list_all(world.path()).unwrap(), ["state.json"]);
         let text = error.to_string();
-        assert!(
-            text.contains("state.json") && text.contains("free some space"),
-            "{text}"
-        );
+        assert!(text.contains("state.json") && text.contains("free some space"), "{text}");
+    }
+
+    #[test]
+    fn run_names_sort_by_time_and_differ() {
+        let (a, b) = (new_run_id().unwrap(), new_run_id().unwrap());
+        assert_ne!(a, b);
+        assert!(a.len() == 23 && a[..15] <= b[..15], "{a} {b}");
     }
 }

@@ -75,10 +75,7 @@ pub fn write(dir: &ProjectDir, version: &Version) -> Result<(), StoreError> {
         }
         store::write_json(&folder.join("desired.json"), &version.desired)?;
         store::write_json(&folder.join("plan.json"), &version.plan)?;
-        let result = VersionResult {
-            format: FORMAT,
-            ..version.result.clone()
-        };
+        let result = VersionResult { format: FORMAT, ..version.result.clone() };
         store::write_json(&folder.join("result.json"), &result)?;
         store::remove_tree(&target)?;
         fs::rename(&folder, &target).map_err(StoreError::io("write", &target))?;
@@ -93,10 +90,8 @@ pub fn write(dir: &ProjectDir, version: &Version) -> Result<(), StoreError> {
 
 /// Numbers of the versions on disk, lowest first.
 pub fn list(dir: &ProjectDir) -> Result<Vec<u32>, StoreError> {
-    let mut numbers: Vec<u32> = store::list_names(&dir.versions())?
-        .iter()
-        .filter_map(|name| name.parse().ok())
-        .collect();
+    let mut numbers: Vec<u32> =
+        store::list_names(&dir.versions())?.iter().filter_map(|name| name.parse().ok()).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
@@ -106,11 +101,9 @@ pub fn result(dir: &ProjectDir, number: u32) -> Result<Option<VersionResult>, St
     let path = dir.version(number).join("result.json");
     let result: Option<VersionResult> = store::read_json(&path)?;
     match result {
-        Some(result) if result.format > FORMAT => Err(StoreError::Newer {
-            path,
-            found: result.format.into(),
-            known: FORMAT,
-        }),
+        Some(result) if result.format > FORMAT => {
+            Err(StoreError::Newer { path, found: result.format.into(), known: FORMAT })
+        }
         result => Ok(result),
     }
 }
@@ -127,8 +120,7 @@ pub fn read(dir: &ProjectDir, number: u32) -> Result<Option<Version>, StoreError
     Ok(Some(Version {
         result,
         files,
-        desired: store::read_json(&folder.join("desired.json"))?
-            .ok_or_else(|| missing("desired.json"))?,
+        desired: store::read_json(&folder.join("desired.json"))?.ok_or_else(|| missing("desired.json"))?,
         plan: store::read_json(&folder.join("plan.json"))?.ok_or_else(|| missing("plan.json"))?,
     }))
 }
@@ -137,11 +129,7 @@ pub fn read(dir: &ProjectDir, number: u32) -> Result<Option<Version>, StoreError
 pub fn retain(dir: &ProjectDir, keep: usize, current: u32) -> Result<Vec<u32>, StoreError> {
     let versions = list(dir)?;
     let surplus = versions.len().saturating_sub(keep);
-    let old: Vec<u32> = versions
-        .into_iter()
-        .take(surplus)
-        .filter(|number| *number < current)
-        .collect();
+    let old: Vec<u32> = versions.into_iter().take(surplus).filter(|number| *number < current).collect();
     for number in &old {
         store::remove_tree(&dir.version(*number))?;
     }
@@ -151,20 +139,11 @@ pub fn retain(dir: &ProjectDir, keep: usize, current: u32) -> Result<Vec<u32>, S
 /// A path that stays inside the folder that it is joined to.
 fn inside<'a>(target: &Path, name: &'a str) -> Result<&'a Path, StoreError> {
     let path = Path::new(name);
-    let plain = !name.is_empty()
-        && path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-    plain
-        .then_some(path)
-        .ok_or_else(|| StoreError::damaged(target, format!("`{name}` is not a path inside it")))
+    let plain = !name.is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)));
+    plain.then_some(path).ok_or_else(|| StoreError::damaged(target, format!("`{name}` is not a path inside it")))
 }
 
-fn collect(
-    folder: &Path,
-    prefix: &str,
-    files: &mut BTreeMap<String, Vec<u8>>,
-) -> Result<(), StoreError> {
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<(), StoreError> {
     for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
         let entry = entry.map_err(StoreError::io("list", folder))?;
         let path = entry.path();
@@ -172,10 +151,7 @@ fn collect(
         if path.is_dir() {
             collect(&path, &format!("{name}/"), files)?;
         } else {
-            files.insert(
-                name,
-                fs::read(&path).map_err(StoreError::io("read", &path))?,
-            );
+            files.insert(name, fs::read(&path).map_err(StoreError::io("read", &path))?);
         }
     }
     Ok(())

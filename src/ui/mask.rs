@@ -53,10 +53,7 @@ impl Masker {
                 continue;
             };
             let rest = &text.as_bytes()[at..];
-            let Some(needle) = bucket
-                .iter()
-                .find(|needle| rest.starts_with(needle.as_bytes()))
-            else {
+            let Some(needle) = bucket.iter().find(|needle| rest.starts_with(needle.as_bytes())) else {
                 continue;
             };
             let end = at + needle.len();
@@ -81,21 +78,11 @@ impl Masker {
 }
 
 fn forms_of(secret: &str) -> Vec<String> {
-    let mut forms = vec![
-        secret.to_owned(),
-        secret.replace('\'', r"'\''"),
-        json(secret),
-    ];
+    let mut forms = vec![secret.to_owned(), secret.replace('\'', r"'\''"), json(secret)];
     forms.extend([url(secret, false), url(secret, true)].map(|form| form.replace("%20", "+")));
     forms.extend([url(secret, false), url(secret, true)]);
     if secret.contains('\n') {
-        forms.extend(
-            secret
-                .lines()
-                .map(str::trim)
-                .filter(|line| line.len() >= MIN_PIECE)
-                .map(str::to_owned),
-        );
+        forms.extend(secret.lines().map(str::trim).filter(|line| line.len() >= MIN_PIECE).map(str::to_owned));
     }
     for before in 0..3 {
         let piece = base64_inside(secret.as_bytes(), before);
@@ -119,9 +106,7 @@ fn url(text: &str, lower: bool) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte))
-            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
             _ if lower => out.push_str(&format!("%{byte:02x}")),
             _ => out.push_str(&format!("%{byte:02X}")),
         }
@@ -146,15 +131,9 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let word = (0..3).fold(0usize, |word, i| {
-            word << 8 | usize::from(chunk.get(i).copied().unwrap_or(0))
-        });
+        let word = (0..3).fold(0usize, |word, i| word << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
         for i in 0..4 {
-            let char = if i <= chunk.len() {
-                ALPHABET[word >> (18 - 6 * i) & 63]
-            } else {
-                b'='
-            };
+            let char = if i <= chunk.len() { ALPHABET[word >> (18 - 6 * i) & 63] } else { b'=' };
             out.push(char::from(char));
         }
     }
@@ -168,13 +147,7 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        let vectors = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ];
+        let vectors = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
         for (plain, encoded) in vectors {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
@@ -186,10 +159,7 @@ mod tests {
         let shown = [
             ("psql -p 'p@ss w/örd'\\''\"1'", "psql -p '***'"),
             (r#"{"a":"p@ss w/örd'\"1"}"#, r#"{"a":"***"}"#),
-            (
-                "postgres://u:p%40ss%20w%2F%C3%B6rd%27%221@db",
-                "postgres://u:***@db",
-            ),
+            ("postgres://u:p%40ss%20w%2F%C3%B6rd%27%221@db", "postgres://u:***@db"),
             ("x=p%40ss+w%2f%c3%b6rd%27%221&y", "x=***&y"),
             ("line MIIBVgIBADAN of a key, xyz", "line *** of a key, xyz"),
         ];

@@ -39,27 +39,14 @@ fn text<T: std::fmt::Debug>(value: T) -> String {
 fn dies(server: &Server, orders: Orders) -> bool {
     let output = start(server, orders).wait_with_output().unwrap();
     let died = output.status.signal() == Some(6);
-    assert!(
-        died || output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(died || output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     died
 }
 
 fn start(server: &Server, orders: Orders) -> Child {
-    let fault = orders
-        .abort
-        .map(|record| format!("journal-abort:{record}"))
-        .unwrap_or_default();
+    let fault = orders.abort.map(|record| format!("journal-abort:{record}")).unwrap_or_default();
     Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "crash::child",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", "crash::child", "--ignored", "--nocapture", "--test-threads=1"])
         .env("TOY_ROOT", &server.root)
         .env("TOY_RECOVER", text(orders.recover))
         .env("TOY_FAIL", text(orders.fail))
@@ -86,50 +73,25 @@ fn child() {
     let server = Server::at(PathBuf::from(root));
     let given = |name: &str| std::env::var(name).unwrap_or_default();
     let places = [None].into_iter().chain((0..plan().ops.len()).map(Some));
-    let all = places.flat_map(|op| {
-        [(false, false), (false, true), (true, false), (true, true)].map(|(u, h)| (op, u, h))
-    });
-    let die = all
-        .map(Some)
-        .find(|place| text(place) == given("TOY_DIE"))
-        .flatten();
-    let fail = (0..plan().ops.len())
-        .filter(|op| text(Some(op)) == given("TOY_FAIL"))
-        .collect();
+    let all =
+        places.flat_map(|op| [(false, false), (false, true), (true, false), (true, true)].map(|(u, h)| (op, u, h)));
+    let die = all.map(Some).find(|place| text(place) == given("TOY_DIE")).flatten();
+    let fail = (0..plan().ops.len()).filter(|op| text(Some(op)) == given("TOY_FAIL")).collect();
     let parallel = given("TOY_PARALLEL").parse().unwrap();
     let slow: u64 = given("TOY_SLOW").parse().unwrap();
     let setup = Setup {
-        wishes: Wishes {
-            fail,
-            die,
-            slow: Duration::from_millis(slow),
-            ..Wishes::default()
-        },
-        limits: Limits {
-            parallel,
-            ..Limits::default()
-        },
+        wishes: Wishes { fail, die, slow: Duration::from_millis(slow), ..Wishes::default() },
+        limits: Limits { parallel, ..Limits::default() },
         faults: Faults::from_env(),
         ..Setup::default()
     };
     let _signals = (slow > 0).then(|| Signals::listen(setup.cancel.clone(), |_| {}).unwrap());
     let straggler: u64 = given("TOY_STRAGGLER").parse().unwrap();
     if straggler > 0 {
-        let late = format!(
-            "sleep {}; echo late > old/PASSWORD; echo late > old/p.k",
-            straggler as f64 / 1000.0
-        );
+        let late = format!("sleep {}; echo late > old/PASSWORD; echo late > old/p.k", straggler as f64 / 1000.0);
         let mut command = Command::new("sh");
-        command
-            .args(["-c", &late])
-            .current_dir(server.world())
-            .env(RUN_VARIABLE, &server.run);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        command.args(["-c", &late]).current_dir(server.world()).env(RUN_VARIABLE, &server.run);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     }
     if given("TOY_RECOVER") == "true" {
         server.recover(setup).unwrap();
@@ -151,20 +113,10 @@ fn child() {
 }
 
 fn recovered(server: &Server, what: &str) {
-    let found = unfinished(&server.dir())
-        .unwrap()
-        .unwrap_or_else(|| panic!("{what}: nothing unfinished"));
-    assert!(
-        (found.run.as_str(), found.at_work) == (server.run.as_str(), false),
-        "{what}"
-    );
+    let found = unfinished(&server.dir()).unwrap().unwrap_or_else(|| panic!("{what}: nothing unfinished"));
+    assert!((found.run.as_str(), found.at_work) == (server.run.as_str(), false), "{what}");
     let ended = server.recover(Setup::default()).unwrap();
-    assert!(
-        ended
-            .iter()
-            .all(|run| !matches!(run.outcome, Outcome::Stuck { .. })),
-        "{what}: {ended:?}"
-    );
+    assert!(ended.iter().all(|run| !matches!(run.outcome, Outcome::Stuck { .. })), "{what}: {ended:?}");
     server.assert_whole(what);
     assert_eq!(server.recover(Setup::default()).unwrap(), [], "{what}");
     server.assert_whole(what);
@@ -174,13 +126,7 @@ fn recovered(server: &Server, what: &str) {
 fn at_every_record(orders: Orders) -> u64 {
     for record in 1.. {
         let server = Server::new();
-        if !dies(
-            &server,
-            Orders {
-                abort: Some(record),
-                ..orders
-            },
-        ) {
+        if !dies(&server, Orders { abort: Some(record), ..orders }) {
             server.assert_whole("not killed");
             return record - 1;
         }
@@ -193,33 +139,14 @@ fn at_every_record(orders: Orders) -> u64 {
 fn killed_at_every_record_of_a_run_that_succeeds() {
     // begin, started and done of seven operations, commit.
     assert_eq!(at_every_record(Orders::default()), 16);
-    assert_eq!(
-        at_every_record(Orders {
-            parallel: 3,
-            ..Orders::default()
-        }),
-        16
-    );
+    assert_eq!(at_every_record(Orders { parallel: 3, ..Orders::default() }), 16);
 }
 
 #[test]
 fn killed_at_every_record_of_a_run_that_is_undone() {
     // begin, five done and one failed operation, the undo of six, rolled-back.
-    assert_eq!(
-        at_every_record(Orders {
-            fail: Some(5),
-            ..Orders::default()
-        }),
-        1 + 12 + 12 + 1
-    );
-    assert_eq!(
-        at_every_record(Orders {
-            fail: Some(6),
-            parallel: 3,
-            ..Orders::default()
-        }),
-        1 + 14 + 14 + 1
-    );
+    assert_eq!(at_every_record(Orders { fail: Some(5), ..Orders::default() }), 1 + 12 + 12 + 1);
+    assert_eq!(at_every_record(Orders { fail: Some(6), parallel: 3, ..Orders::default() }), 1 + 14 + 14 + 1);
 }
 
 #[test]
@@ -227,40 +154,17 @@ fn killed_half_way_and_at_the_end_of_every_action() {
     for half in [true, false] {
         for op in 0..plan().ops.len() {
             let server = Server::new();
-            assert!(dies(
-                &server,
-                Orders {
-                    die: Some((Some(op), false, half)),
-                    parallel: 2,
-                    ..Orders::default()
-                }
-            ));
-            recovered(
-                &server,
-                &format!("killed in operation {op}, half way: {half}"),
-            );
+            assert!(dies(&server, Orders { die: Some((Some(op), false, half)), parallel: 2, ..Orders::default() }));
+            recovered(&server, &format!("killed in operation {op}, half way: {half}"));
         }
         for op in 0..6 {
             let server = Server::new();
-            let orders = Orders {
-                die: Some((Some(op), true, half)),
-                fail: Some(5),
-                ..Orders::default()
-            };
+            let orders = Orders { die: Some((Some(op), true, half)), fail: Some(5), ..Orders::default() };
             assert!(dies(&server, orders));
-            recovered(
-                &server,
-                &format!("killed in the undo of {op}, half way: {half}"),
-            );
+            recovered(&server, &format!("killed in the undo of {op}, half way: {half}"));
         }
         let server = Server::new();
-        assert!(dies(
-            &server,
-            Orders {
-                die: Some((None, false, half)),
-                ..Orders::default()
-            }
-        ));
+        assert!(dies(&server, Orders { die: Some((None, false, half)), ..Orders::default() }));
         recovered(&server, "killed in the cleanup");
         assert_eq!(snapshot(&server.world()), crate::toy::after());
     }
@@ -270,13 +174,7 @@ fn killed_half_way_and_at_the_end_of_every_action() {
 fn killed_around_the_commit_point() {
     for (late, expected) in [(false, crate::toy::before()), (true, crate::toy::after())] {
         let server = Server::new();
-        assert!(dies(
-            &server,
-            Orders {
-                die_at_commit: Some(late),
-                ..Orders::default()
-            }
-        ));
+        assert!(dies(&server, Orders { die_at_commit: Some(late), ..Orders::default() }));
         recovered(&server, "killed at the commit");
         assert_eq!(snapshot(&server.world()), expected);
     }
@@ -287,35 +185,15 @@ fn recovery_killed_at_every_record_and_again() {
     for first in [15, 10] {
         for record in first + 1.. {
             let server = Server::new();
-            assert!(dies(
-                &server,
-                Orders {
-                    abort: Some(first),
-                    ..Orders::default()
-                }
-            ));
-            let orders = Orders {
-                recover: true,
-                abort: Some(record),
-                ..Orders::default()
-            };
+            assert!(dies(&server, Orders { abort: Some(first), ..Orders::default() }));
+            let orders = Orders { recover: true, abort: Some(record), ..Orders::default() };
             if !dies(&server, orders) {
                 server.assert_whole("recovery not killed");
-                assert!(
-                    record > first + 8,
-                    "recovery wrote only {} records",
-                    record - first - 1
-                );
+                assert!(record > first + 8, "recovery wrote only {} records", record - first - 1);
                 break;
             }
             // And once more, in the middle of an undo this time.
-            let dead = dies(
-                &server,
-                Orders {
-                    die: Some((Some(2), true, true)),
-                    ..orders
-                },
-            );
+            let dead = dies(&server, Orders { die: Some((Some(2), true, true)), ..orders });
             let ended = unfinished(&server.dir()).unwrap().is_none();
             assert!(dead || ended, "the third process did not run");
             if !ended {
@@ -331,22 +209,12 @@ fn a_journal_torn_at_any_byte_of_its_last_record() {
     for fail in [None, Some(5)] {
         for record in 1..=26 {
             let crashed = Server::new();
-            if !dies(
-                &crashed,
-                Orders {
-                    abort: Some(record),
-                    fail,
-                    ..Orders::default()
-                },
-            ) {
+            if !dies(&crashed, Orders { abort: Some(record), fail, ..Orders::default() }) {
                 break;
             }
             let path = crashed.dir().journal(&crashed.run);
             let bytes = fs::read(&path).unwrap();
-            let last = bytes[..bytes.len() - 1]
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |at| at + 1);
+            let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             // Every byte at the seams and every seventh between.
             let cuts = (last..bytes.len()).filter(|cut| {
                 let (from, to) = (cut - last, bytes.len() - cut);
@@ -368,12 +236,7 @@ fn killed_before_the_first_record() {
     drop(Journal::create(lock.dir(), &server.run, Faults::default()).unwrap());
     before::write(lock.dir(), &server.run, &plan()).unwrap();
     drop(lock);
-    assert!(
-        fs::read_dir(server.dir().before(&server.run))
-            .unwrap()
-            .count()
-            > 0
-    );
+    assert!(fs::read_dir(server.dir().before(&server.run)).unwrap().count() > 0);
     recovered(&server, "killed before the first record");
     assert!(!server.dir().before(&server.run).exists());
 }
@@ -381,21 +244,11 @@ fn killed_before_the_first_record() {
 #[test]
 fn signals_undo_the_run_and_further_ones_do_not_stop_the_undo() {
     let server = Server::new();
-    let child = start(
-        &server,
-        Orders {
-            slow: 120,
-            ..Orders::default()
-        },
-    );
+    let child = start(&server, Orders { slow: 120, ..Orders::default() });
     let pid = Pid::from_child(&child);
     let wait_for = |word: &str| {
         let until = Instant::now() + Duration::from_secs(30);
-        let said = || {
-            fs::read_to_string(server.dir().journal(&server.run))
-                .unwrap_or_default()
-                .contains(word)
-        };
+        let said = || fs::read_to_string(server.dir().journal(&server.run)).unwrap_or_default().contains(word);
         while !said() {
             assert!(Instant::now() < until, "no {word}");
             std::thread::sleep(Duration::from_millis(5));
@@ -408,11 +261,7 @@ fn signals_undo_the_run_and_further_ones_do_not_stop_the_undo() {
         kill_process(pid, signal).unwrap();
     }
     let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(snapshot(&server.world()), crate::toy::before());
     server.assert_whole("signals");
 }
@@ -421,22 +270,10 @@ fn signals_undo_the_run_and_further_ones_do_not_stop_the_undo() {
 fn what_a_killed_run_had_started_ends_before_the_undo() {
     for straggler in [500, 60_000] {
         let server = Server::new();
-        let orders = Orders {
-            die: Some((Some(3), false, false)),
-            straggler,
-            ..Orders::default()
-        };
+        let orders = Orders { die: Some((Some(3), false, false)), straggler, ..Orders::default() };
         assert!(dies(&server, orders));
-        let limits = Limits {
-            orphans: Duration::from_secs(2),
-            ..Setup::default().limits
-        };
-        server
-            .recover(Setup {
-                limits,
-                ..Setup::default()
-            })
-            .unwrap();
+        let limits = Limits { orphans: Duration::from_secs(2), ..Setup::default().limits };
+        server.recover(Setup { limits, ..Setup::default() }).unwrap();
         server.assert_whole("straggler");
         std::thread::sleep(Duration::from_millis(straggler.min(700)));
         server.assert_whole("straggler, later");

@@ -15,42 +15,18 @@ use crate::toy::{Server, Setup, Toy, When, Wishes, op, property};
 fn trace(needs: &[Vec<usize>], parallel: usize, slow: Duration) -> (Vec<(bool, usize)>, usize) {
     let server = Server::new();
     let ops = needs.iter().enumerate();
-    let ops = ops
-        .map(|(id, needs)| op(id, needs, property("a", &id.to_string(), "x"), Vec::new()))
-        .collect();
-    let plan = Plan {
-        project: "shop".into(),
-        ops,
-        ..Plan::default()
-    };
+    let ops = ops.map(|(id, needs)| op(id, needs, property("a", &id.to_string(), "x"), Vec::new())).collect();
+    let plan = Plan { project: "shop".into(), ops, ..Plan::default() };
     let events = Mutex::new(Vec::new());
     let observer = When(|event: &Event<'_>| match event {
         Event::Started { op } => events.lock().unwrap().push((true, op.id)),
         Event::Done { op, .. } => events.lock().unwrap().push((false, op.id)),
         _ => {}
     });
-    let limits = Limits {
-        parallel,
-        ..Setup::default().limits
-    };
-    let setup = Setup {
-        plan,
-        limits,
-        observer: &observer,
-        ..Setup::default()
-    };
-    let toy = Toy::new(
-        &server.world(),
-        Wishes {
-            slow,
-            ..Wishes::default()
-        },
-    );
-    let outcome = server
-        .run_with(&toy, &setup, |_| {
-            server.save().map_err(|error| error.to_string())
-        })
-        .unwrap();
+    let limits = Limits { parallel, ..Setup::default().limits };
+    let setup = Setup { plan, limits, observer: &observer, ..Setup::default() };
+    let toy = Toy::new(&server.world(), Wishes { slow, ..Wishes::default() });
+    let outcome = server.run_with(&toy, &setup, |_| server.save().map_err(|error| error.to_string())).unwrap();
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     let most = toy.most.load(Ordering::SeqCst);
     (events.into_inner().unwrap(), most)
@@ -60,22 +36,14 @@ fn trace(needs: &[Vec<usize>], parallel: usize, slow: Duration) -> (Vec<(bool, u
 fn as_many_as_allowed_run_at_once_and_not_more() {
     let (events, most) = trace(&vec![Vec::new(); 12], 3, Duration::from_millis(30));
     assert_eq!((events.len(), most), (24, 3));
-    assert_eq!(
-        trace(&vec![Vec::new(); 3], 0, Duration::ZERO).1,
-        1,
-        "no bound is one at a time"
-    );
+    assert_eq!(trace(&vec![Vec::new(); 3], 0, Duration::ZERO).1, 1, "no bound is one at a time");
 }
 
 #[test]
 fn alone_the_lowest_ready_number_goes_first() {
     let needs = [vec![], vec![], vec![1], vec![], vec![0, 3]];
     let (events, _) = trace(&needs, 1, Duration::ZERO);
-    let started: Vec<usize> = events
-        .iter()
-        .filter(|event| event.0)
-        .map(|event| event.1)
-        .collect();
+    let started: Vec<usize> = events.iter().filter(|event| event.0).map(|event| event.1).collect();
     assert_eq!(started, [0, 1, 2, 3, 4]);
 }
 

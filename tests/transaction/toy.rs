@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dokku_compose::apply::{
-    ActionError, Applier, ApplyError, Cancel, Context, Done, Event, Faults, Limits, Observer,
-    Outcome, Recovered, Runner,
+    ActionError, Applier, ApplyError, Cancel, Context, Done, Event, Faults, Limits, Observer, Outcome, Recovered,
+    Runner,
 };
 use dokku_compose::docker::VolumeSpec;
 use dokku_compose::plan::{Action, Class, Op, Plan};
@@ -74,17 +74,9 @@ impl Toy {
         }
         let Some(id) = id else {
             let wished = self.wishes.fail_cleanup;
-            return if wished {
-                Err(ActionError::new("cleanup refused"))
-            } else {
-                Ok(())
-            };
+            return if wished { Err(ActionError::new("cleanup refused")) } else { Ok(()) };
         };
-        let wished = if context.undoing {
-            &self.wishes.fail_undo
-        } else {
-            &self.wishes.fail
-        };
+        let wished = if context.undoing { &self.wishes.fail_undo } else { &self.wishes.fail };
         if wished.contains(&id) {
             let mut error = ActionError::new(format!("operation {id} refused {NEW}"));
             error.lines = vec![format!("password {OLD} is wrong")];
@@ -97,10 +89,7 @@ impl Toy {
             panic!("wished panic in {id}");
         }
         if self.wishes.flaky.contains(&id) && self.flaked.lock().unwrap().insert(id) {
-            return Err(ActionError {
-                retryable: true,
-                ..ActionError::new("busy")
-            });
+            return Err(ActionError { retryable: true, ..ActionError::new("busy") });
         }
         if let Some(breakable) = self.wishes.wait.get(&id) {
             loop {
@@ -148,19 +137,10 @@ impl Toy {
                 self.trouble(context, true)?;
                 keys.iter().for_each(|key| drop(folder(app).join(key)));
             }
-            Action::PropertySet {
-                app,
-                plugin,
-                key,
-                value,
-            } => {
+            Action::PropertySet { app, plugin, key, value } => {
                 self.trouble(context, true)?;
                 let file = folder(app).join(format!("{plugin}.{key}"));
-                if value.is_empty() {
-                    drop(file)
-                } else {
-                    put(file, value)
-                }
+                if value.is_empty() { drop(file) } else { put(file, value) }
             }
             Action::VolumeCreate { spec } => {
                 self.trouble(context, true)?;
@@ -180,23 +160,16 @@ impl Runner for Toy {
     fn run(&self, action: &Action, context: &Context<'_>) -> Result<Done, ActionError> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
-        self.calls
-            .lock()
-            .unwrap()
-            .push((context.op.map(|op| op.id), context.undoing));
+        self.calls.lock().unwrap().push((context.op.map(|op| op.id), context.undoing));
         context.line(&format!("setting {NEW}"));
         std::thread::sleep(self.wishes.slow);
         // A panic inside must not leave the count too high.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.act(action, context)
-                .and_then(|()| self.trouble(context, false))
+            self.act(action, context).and_then(|()| self.trouble(context, false))
         }));
         self.now.fetch_sub(1, Ordering::SeqCst);
         match result {
-            Ok(result) => result.map(|()| Done {
-                detail: "set".into(),
-                ..Done::default()
-            }),
+            Ok(result) => result.map(|()| Done { detail: "set".into(), ..Done::default() }),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
@@ -207,12 +180,7 @@ impl Runner for Toy {
             Action::ConfigUnset { app, keys } => {
                 format!("dokku config:unset {app} {}", keys.join(" "))
             }
-            Action::PropertySet {
-                app,
-                plugin,
-                key,
-                value,
-            } => format!("dokku {plugin}:set {app} {key} {value}"),
+            Action::PropertySet { app, plugin, key, value } => format!("dokku {plugin}:set {app} {key} {value}"),
             other => format!("undo {other:?}"),
         }]
     }
@@ -224,99 +192,37 @@ pub fn secret(text: &str) -> Secret {
 
 pub fn op(id: usize, needs: &[usize], action: Action, undo: Vec<Action>) -> Op {
     let (service, cause, at) = (format!("service{id}"), "new".into(), String::new());
-    Op {
-        id,
-        service,
-        action,
-        cause,
-        class: Class::Config,
-        undo,
-        needs: needs.to_vec(),
-        at,
-    }
+    Op { id, service, action, cause, class: Class::Config, undo, needs: needs.to_vec(), at }
 }
 
 pub fn property(app: &str, key: &str, value: &str) -> Action {
-    Action::PropertySet {
-        app: app.into(),
-        plugin: "p".into(),
-        key: key.into(),
-        value: value.into(),
-    }
+    Action::PropertySet { app: app.into(), plugin: "p".into(), key: key.into(), value: value.into() }
 }
 
 /// A diamond over an app that was there and one that is new, with secrets before and after.
 pub fn plan() -> Plan {
     let config = |app: &str, pairs: &[(&str, &str)]| Action::ConfigSet {
         app: app.into(),
-        values: pairs
-            .iter()
-            .map(|(key, value)| (key.to_string(), secret(value)))
-            .collect(),
+        values: pairs.iter().map(|(key, value)| (key.to_string(), secret(value))).collect(),
     };
-    let volume = VolumeSpec {
-        name: "fresh".into(),
-        ..VolumeSpec::default()
-    };
+    let volume = VolumeSpec { name: "fresh".into(), ..VolumeSpec::default() };
     let ops = vec![
-        op(
-            0,
-            &[],
-            Action::AppCreate { app: "a".into() },
-            vec![Action::AppDestroy { app: "a".into() }],
-        ),
+        op(0, &[], Action::AppCreate { app: "a".into() }, vec![Action::AppDestroy { app: "a".into() }]),
         op(
             1,
             &[0],
             config("a", &[("K", NEW), ("L", "second")]),
-            vec![Action::ConfigUnset {
-                app: "a".into(),
-                keys: vec!["K".into(), "L".into()],
-            }],
+            vec![Action::ConfigUnset { app: "a".into(), keys: vec!["K".into(), "L".into()] }],
         ),
-        op(
-            2,
-            &[],
-            config("old", &[("PASSWORD", NEW)]),
-            vec![config("old", &[("PASSWORD", OLD)])],
-        ),
-        op(
-            3,
-            &[2],
-            property("old", "k", "v2"),
-            vec![property("old", "k", "v1"), property("old", "extra", "")],
-        ),
-        op(
-            4,
-            &[],
-            Action::VolumeCreate { spec: volume },
-            vec![Action::VolumeRemove {
-                name: "fresh".into(),
-            }],
-        ),
-        op(
-            5,
-            &[1, 4],
-            property("a", "k", "v"),
-            vec![property("a", "k", "")],
-        ),
+        op(2, &[], config("old", &[("PASSWORD", NEW)]), vec![config("old", &[("PASSWORD", OLD)])]),
+        op(3, &[2], property("old", "k", "v2"), vec![property("old", "k", "v1"), property("old", "extra", "")]),
+        op(4, &[], Action::VolumeCreate { spec: volume }, vec![Action::VolumeRemove { name: "fresh".into() }]),
+        op(5, &[1, 4], property("a", "k", "v"), vec![property("a", "k", "")]),
         // The same key again: only undoing in reverse order gives the first value back.
-        op(
-            6,
-            &[3, 5],
-            property("old", "k", "v3"),
-            vec![property("old", "k", "v2")],
-        ),
+        op(6, &[3, 5], property("old", "k", "v3"), vec![property("old", "k", "v2")]),
     ];
-    let cleanup = vec![Action::VolumeRemove {
-        name: "stash".into(),
-    }];
-    Plan {
-        project: "shop".into(),
-        ops,
-        cleanup,
-        ..Plan::default()
-    }
+    let cleanup = vec![Action::VolumeRemove { name: "stash".into() }];
+    Plan { project: "shop".into(), ops, cleanup, ..Plan::default() }
 }
 
 /// All files of a folder with their content, and its empty folders.
@@ -329,10 +235,7 @@ pub fn snapshot(folder: &Path) -> BTreeMap<String, String> {
                 found.insert(format!("{name}/"), String::new());
                 walk(&entry.path(), &format!("{name}/"), found);
             } else {
-                found.insert(
-                    name,
-                    String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned(),
-                );
+                found.insert(name, String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
             }
         }
     }
@@ -353,20 +256,12 @@ impl Server {
     /// A new one, in memory where that is possible.
     pub fn new() -> Self {
         let memory = Path::new("/dev/shm");
-        let made = if memory.is_dir() {
-            tempfile::tempdir_in(memory)
-        } else {
-            tempfile::tempdir()
-        };
+        let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let temporary = made.unwrap();
         let root = temporary.path().to_owned();
         let run = format!("run{}", root.file_name().unwrap().to_string_lossy());
         fs::write(root.join("run"), &run).unwrap();
-        let server = Self {
-            root,
-            run,
-            _temporary: Some(temporary),
-        };
+        let server = Self { root, run, _temporary: Some(temporary) };
         let world = server.world();
         fs::create_dir_all(world.join("old")).unwrap();
         fs::create_dir_all(world.join("volumes")).unwrap();
@@ -379,21 +274,14 @@ impl Server {
     /// The one that another process made.
     pub fn at(root: PathBuf) -> Self {
         let run = fs::read_to_string(root.join("run")).unwrap();
-        Self {
-            _temporary: None,
-            root,
-            run,
-        }
+        Self { _temporary: None, root, run }
     }
 
     pub fn copy(&self) -> Self {
         let copy = Self::new();
         fs::remove_dir_all(&copy.root).unwrap();
         copy_tree(&self.root, &copy.root);
-        Self {
-            run: self.run.clone(),
-            ..copy
-        }
+        Self { run: self.run.clone(), ..copy }
     }
 
     pub fn world(&self) -> PathBuf {
@@ -405,32 +293,17 @@ impl Server {
     }
 
     pub fn lock(&self) -> Lock {
-        Lock::acquire(
-            &self.dir(),
-            "compose:import",
-            &BTreeMap::new(),
-            Duration::from_secs(30),
-            &|| false,
-        )
-        .unwrap()
+        Lock::acquire(&self.dir(), "compose:import", &BTreeMap::new(), Duration::from_secs(30), &|| false).unwrap()
     }
 
     pub fn save(&self) -> Result<(), StoreError> {
-        State {
-            project: "shop".into(),
-            version: 1,
-            run: self.run.clone(),
-            ..State::default()
-        }
-        .save(&self.dir())
+        State { project: "shop".into(), version: 1, run: self.run.clone(), ..State::default() }.save(&self.dir())
     }
 
     /// Runs the plan.
     pub fn run(&self, setup: Setup<'_>) -> Result<Outcome, ApplyError> {
         let toy = Toy::new(&self.world(), setup.wishes.clone());
-        self.run_with(&toy, &setup, |_| {
-            self.save().map_err(|error| error.to_string())
-        })
+        self.run_with(&toy, &setup, |_| self.save().map_err(|error| error.to_string()))
     }
 
     pub fn run_with(
@@ -450,27 +323,15 @@ impl Server {
 
     /// The world is as before, or as after where the run had committed; nothing is unfinished and no secret is left.
     pub fn assert_whole(&self, what: &str) {
-        let committed =
-            State::committed_run(&self.dir()).unwrap().as_deref() == Some(self.run.as_str());
-        assert_eq!(
-            snapshot(&self.world()),
-            if committed { after() } else { before() },
-            "{what}"
-        );
-        assert_eq!(
-            dokku_compose::apply::unfinished(&self.dir()).unwrap(),
-            None,
-            "{what}"
-        );
+        let committed = State::committed_run(&self.dir()).unwrap().as_deref() == Some(self.run.as_str());
+        assert_eq!(snapshot(&self.world()), if committed { after() } else { before() }, "{what}");
+        assert_eq!(dokku_compose::apply::unfinished(&self.dir()).unwrap(), None, "{what}");
         self.assert_no_secrets(what);
     }
 
     pub fn assert_no_secrets(&self, what: &str) {
         for (file, text) in snapshot(self.dir().root()) {
-            assert!(
-                !text.contains(OLD) && !text.contains(NEW),
-                "{what}: a secret in {file}"
-            );
+            assert!(!text.contains(OLD) && !text.contains(NEW), "{what}: a secret in {file}");
         }
     }
 }
@@ -527,11 +388,7 @@ impl Default for Setup<'_> {
             plan: plan(),
             wishes: Wishes::default(),
             faults: Faults::default(),
-            limits: Limits {
-                parallel: 1,
-                pause: Duration::from_millis(1),
-                ..Limits::default()
-            },
+            limits: Limits { parallel: 1, pause: Duration::from_millis(1), ..Limits::default() },
             cancel: Cancel::default(),
             observer: &Deaf,
         }
