@@ -109,6 +109,14 @@ fn cancelled_before_and_while_running() {
 }
 
 #[test]
+fn a_variable_more_reaches_the_child() {
+    let world = World::new("echo \" !     mark is $MARK\" >&2; exit 3");
+    let error = world.dokku().with_variable("MARK", "r1").call(any()).unwrap_err();
+    assert!(error.says("mark is r1"), "{error:?}");
+    assert!(!world.dokku().call(any()).unwrap_err().says("mark is r1"));
+}
+
+#[test]
 fn no_secret_is_seen() {
     let log = Arc::new(Mutex::new(String::new()));
     let logged = |world: &World| {

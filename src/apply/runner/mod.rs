@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::{ActionError, Context, Done, Runner};
+use super::{ActionError, Context, Done, RUN_VARIABLE, Runner};
 use crate::docker::{EndpointSpec, Engine, EngineError};
 use crate::dokku::{self, Dokku, DokkuError, DokkuResult, NotExpressible};
 use crate::map::resources::{AppMount, Source};
@@ -89,7 +89,7 @@ type Ran = Result<Done, ActionError>;
 
 impl Runner for ServerRunner {
     fn run(&self, action: &Action, context: &Context<'_>) -> Ran {
-        let dokku = self.dokku.with_cancel(Some(context.cancel.process()));
+        let dokku = self.dokku.with_variable(RUN_VARIABLE, context.run).with_cancel(Some(context.cancel.process()));
         let one = Step { runner: self, dokku: &dokku, context };
         match action {
             Action::NetworkCreate { spec } => ok(self.engine.network_create(spec)),
