@@ -70,17 +70,16 @@ pub fn all(model: &Model, project: &str, extra: &str) -> Report {
     let checks: Value = serde_json::from_str(extra).unwrap_or_default();
     for check in checks.as_array().into_iter().flatten() {
         let name = check["service"].as_str().unwrap_or_default();
-        let ask = check["ask"].as_str().unwrap_or_default();
-        let (ok, text) = match server::of_service(&containers, project, name).first() {
-            Some(container) => asked(container, ask),
-            None => (false, "no container".to_owned()),
-        };
+        let script = check["run"].as_str().unwrap_or_default();
+        let own = server::of_service(&containers, project, name);
+        let (ok, text) =
+            own.first().map_or_else(|| (false, "no container".to_owned()), |container| shell(container, script));
         let as_expected = match check["is"].as_str() {
             Some(wanted) => ok && text == wanted,
             None => ok != (check["fails"] == true),
         };
         if !as_expected {
-            report.wrong.push(format!("{name}: {ask} gives {text:?}, expected {check}"));
+            report.wrong.push(format!("{name}: {script} gives {text:?}, expected {check}"));
         }
     }
     report
@@ -103,14 +102,20 @@ fn outside(service: &Service, container: &Container, wrong: &mut Vec<String>) {
     }
 }
 
-/// What the stand-in in `container` answers.
-fn asked(container: &Container, path: &str) -> (bool, String) {
-    let output = run::run(&["docker", "exec", &container.id, "/standin", "ask", path], None, Duration::from_secs(30));
+/// What a shell in `container` says.
+fn shell(container: &Container, script: &str) -> (bool, String) {
+    let output = run::run(&["docker", "exec", &container.id, "/bin/sh", "-c", script], None, Duration::from_secs(30));
     (output.ok(), if output.ok() { output.stdout } else { output.text() })
 }
 
+/// What the stand-in in `container` answers on the first of its ports.
 fn json(container: &Container, path: &str) -> Result<Value, String> {
-    let (ok, text) = asked(container, path);
+    let (ok, text) = shell(
+        container,
+        &format!(
+            "for port in $STANDIN_PORTS; do case $port in */udp) ;; *) exec curl -f http://127.0.0.1:$port{path} ;; esac; done; exit 1"
+        ),
+    );
     if !ok {
         return Err(format!("the stand-in does not answer {path}: {:.200}", text.trim()));
     }
@@ -143,20 +148,15 @@ fn inside(service: &Service, container: &Container, wrong: &mut Vec<String>) {
         }
         Err(error) => wrong.push(error),
     }
-    let mut words: Vec<&str> =
+    let words: Vec<&str> =
         service.entrypoint.iter().flatten().chain(service.command.iter().flatten()).map(String::as_str).collect();
-    if words.first() == Some(&"/standin") {
-        words.remove(0);
-    }
-    if words.first() == Some(&"serve") {
-        words.remove(0);
-    }
+    let words = own_words(&words);
     // What a shell makes of its words is not said here.
     if !words.is_empty() && !words[0].ends_with("sh") {
-        match json(container, "/args") {
-            Ok(args) => {
-                let has: Vec<&str> = args.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                if has != words {
+        match json(container, "/argv") {
+            Ok(argv) => {
+                let has: Vec<&str> = argv.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                if own_words(&has) != words {
                     wrong.push(format!("its words are {has:?}, expected {words:?}"));
                 }
             }
@@ -187,12 +187,18 @@ fn inside(service: &Service, container: &Container, wrong: &mut Vec<String>) {
         }
         if let Some(source) = mount.source.as_ref().filter(|source| source.is_file()) {
             let wanted = std::fs::read_to_string(source).unwrap_or_default();
-            let (ok, has) = asked(container, &format!("/file?path={target}"));
+            let (ok, has) = shell(container, &format!("cat '{target}'"));
             if !ok || has != wanted {
                 wrong.push(format!("{target} does not have the content of {}: {has:.80?}", source.display()));
             }
         }
     }
+}
+
+/// What follows `/standin serve`.
+fn own_words<'a, 'b>(words: &'b [&'a str]) -> &'b [&'a str] {
+    let words = words.strip_prefix(&["/standin"]).unwrap_or(words);
+    words.strip_prefix(&["serve"]).unwrap_or(words)
 }
 
 /// Whether the running container of a service has these variables; what is wrong, if anything is.

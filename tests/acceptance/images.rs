@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::model::{Build, Model, Service};
-use crate::run;
+use crate::{run, standin};
 
 /// The label of every image that this harness makes.
 pub const LABEL: &str = "com.dokku-compose.standin";
@@ -116,7 +116,7 @@ fn dockerfile(model: &Model, name: &str, base: &str) -> String {
     let mut has_entrypoint = false;
     for other in &alike {
         for word in shell_words(&other.health) {
-            programs.insert(word.clone(), if word.ends_with("curl") { "fetch" } else { "check" });
+            programs.insert(word.clone(), "client");
         }
         let words = other.entrypoint.iter().flatten().chain(other.command.iter().flatten());
         let words: Vec<String> = words.cloned().collect();
@@ -125,8 +125,8 @@ fn dockerfile(model: &Model, name: &str, base: &str) -> String {
             Some(_) => {
                 for word in server_words(&words, &mut directories) {
                     let role = match word.as_str() {
-                        "envsubst" => "envsubst",
-                        word if word.ends_with("/bash") => "shell",
+                        // The stand-in needs no configuration: what comes in goes out.
+                        "envsubst" => "/bin/cat",
                         _ => "serve",
                     };
                     programs.insert(word, role);
@@ -157,16 +157,16 @@ fn dockerfile(model: &Model, name: &str, base: &str) -> String {
         script.push(format!("mkdir -p {directory}"));
     }
     for (program, role) in &programs {
-        let place = if program.starts_with('/') { program.clone() } else { format!("/usr/local/bin/{program}") };
-        let call = match *role {
-            "shell" => "/bin/sh \"$@\"".to_owned(),
-            "serve" => format!("/standin serve {program} \"$@\""),
-            role => format!("/standin {role} \"$@\""),
+        let place = if program.starts_with('/') { program.clone() } else { format!("/bin/{program}") };
+        let parent = Path::new(&place).parent().unwrap_or(Path::new("/")).display();
+        let make = match *role {
+            "client" => format!("ln -s /standin {place}"),
+            role => {
+                let call = if role == "serve" { format!("/standin serve {program}") } else { role.to_owned() };
+                format!("printf '%s\\n' '#!/bin/sh' 'exec {call} \"$@\"' >{place} && chmod 0755 {place}")
+            }
         };
-        script.push(format!(
-            "mkdir -p {} && printf '%s\\n' '#!/bin/sh' 'exec {call}' >{place} && chmod 0755 {place}",
-            Path::new(&place).parent().unwrap_or(Path::new("/")).display()
-        ));
+        script.push(format!("mkdir -p {parent} && {{ [ -e {place} ] || {{ {make}; }}; }}"));
     }
     for (index, user) in users.iter().enumerate() {
         script.push(format!("echo '{user}:x:{0}:{0}::/:/bin/sh' >>/etc/passwd", 900 + index));
@@ -230,33 +230,14 @@ fn called(script: &str) -> impl Iterator<Item = String> {
     parts.into_iter().filter_map(|part| unknown(part.split_whitespace().next()?)).collect::<Vec<_>>().into_iter()
 }
 
-/// The base image, made once a run from `busybox` and the stand-in.
+/// The base image, made once a run of the stand-in.
 ///
 /// # Errors
 /// What the compiler or the engine said.
 fn base() -> Result<&'static str, String> {
     static MADE: OnceLock<Result<(), String>> = OnceLock::new();
-    let made = MADE.get_or_init(|| {
-        let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/standin.rs");
-        let program = dir.path().join("standin");
-        let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
-        run::expect(&[
-            &compiler,
-            "--edition",
-            "2024",
-            "-O",
-            "-C",
-            "target-feature=+crt-static",
-            "-o",
-            program.to_str().unwrap_or_default(),
-            source.to_str().unwrap_or_default(),
-        ])?;
-        let text = format!("FROM busybox\nLABEL {LABEL}=base\nCOPY standin /standin\nCMD [\"/standin\"]\n");
-        std::fs::write(dir.path().join("Dockerfile"), text).map_err(|error| error.to_string())?;
-        docker_build(BASE, dir.path())
-    });
-    made.clone().map(|()| BASE)
+    let dockerfile = format!("LABEL {LABEL}=base\nENTRYPOINT []\nCMD [\"/standin\"]");
+    MADE.get_or_init(|| standin::image(BASE, "", &[], &dockerfile)).clone().map(|()| BASE)
 }
 
 fn docker_build(tag: &str, context: &Path) -> Result<(), String> {
@@ -300,8 +281,8 @@ pub fn prepare(model: &Model) -> Result<(), String> {
 /// # Errors
 /// What could not be written.
 pub fn prepare_contexts(model: &Model) -> Result<(), String> {
-    let builds = model.services.iter().filter_map(|(name, service)| Some((name, service.build.as_ref()?)));
-    builds.map(|(name, build)| context(model, name, build, BASE)).collect()
+    let mut builds = model.services.iter().filter_map(|(name, service)| Some((name, service.build.as_ref()?)));
+    builds.try_for_each(|(name, build)| context(model, name, build, BASE))
 }
 
 fn context(model: &Model, name: &str, build: &Build, base: &str) -> Result<(), String> {
@@ -339,13 +320,10 @@ mod tests {
         let model = model::read(text, Path::new("/tmp/acc-x"));
         let db = dockerfile(&model, "db", "base");
         assert!(db.contains("EXPOSE 3306\nENTRYPOINT [\"/standin\", \"serve\"]"), "{db}");
-        assert!(db.contains("'exec /standin check \"$@\"' >/usr/local/bin/mysqladmin"), "{db}");
+        assert!(db.contains("ln -s /standin /bin/mysqladmin"), "{db}");
         let web = dockerfile(&model, "web", "base");
-        assert!(web.contains("mkdir -p /etc/nginx/conf.d") && web.contains("'exec /standin envsubst \"$@\"'"), "{web}");
-        assert!(
-            web.contains("'exec /bin/sh \"$@\"' >/bin/bash") && web.contains("'exec /standin serve nginx \"$@\"'"),
-            "{web}"
-        );
+        assert!(web.contains("mkdir -p /etc/nginx/conf.d") && web.contains("'exec /bin/cat \"$@\"'"), "{web}");
+        assert!(web.contains("'exec /standin serve nginx \"$@\"' >/bin/nginx"), "{web}");
         let api = dockerfile(&model, "api", "base");
         assert!(
             api.starts_with(

@@ -12,6 +12,8 @@ mod run;
 mod scenario;
 mod server;
 mod stacks;
+#[path = "../standin/mod.rs"]
+mod standin;
 mod table;
 
 use std::fs::File;

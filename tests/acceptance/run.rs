@@ -84,9 +84,9 @@ pub fn finish(mut command: Command, stdin: Option<File>, limit: Duration) -> Out
 fn kill(group: u32) {
     let group = i32::try_from(group).ok().and_then(rustix::process::Pid::from_raw);
     if let Some(group) = group {
-        drop(rustix::process::kill_process_group(group, rustix::process::Signal::TERM));
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
         std::thread::sleep(Duration::from_secs(5));
-        drop(rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
 }
 
