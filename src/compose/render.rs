@@ -36,12 +36,14 @@ fn plain(project: &Project) -> Value {
 /// Where the text cannot be written, which no project is known to cause.
 pub fn render_config(project: &Project, format: Format) -> Result<String, String> {
     match format {
-        Format::Json => serde_json::to_string_pretty(&config_json(project)).map(|text| text + "\n").map_err(|error| error.to_string()),
+        Format::Json => serde_json::to_string_pretty(&config_json(project))
+            .map(|text| text + "\n")
+            .map_err(|error| error.to_string()),
         Format::Yaml => {
             let mut value = plain(project);
             tidy(&mut value);
             graft(&mut value, &project.tree);
-            serde_json::to_string_pretty(&value).map_err(|error| error.to_string())
+            crate::yaml::emit::emit(&value).map_err(|error| error.to_string())
         }
     }
 }
@@ -88,7 +90,9 @@ fn tidy(value: &mut Value) {
 fn graft(value: &mut Value, tree: &Node) {
     match value {
         Value::Object(map) => graft_map(map, tree),
-        Value::Array(items) => items.iter_mut().zip(tree.as_seq().unwrap_or_default()).for_each(|(item, node)| graft(item, node)),
+        Value::Array(items) => {
+            items.iter_mut().zip(tree.as_seq().unwrap_or_default()).for_each(|(item, node)| graft(item, node))
+        }
         _ => {}
     }
 }
