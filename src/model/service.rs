@@ -171,7 +171,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_unset")]
     pub labels: IndexMap<String, String>,
     /// Files already read into `labels`, absolute.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "is_unset")]
     pub label_file: Vec<String>,
     /// Log driver and options.
     #[serde(skip_serializing_if = "is_unset")]

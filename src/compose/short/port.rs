@@ -37,7 +37,8 @@ pub(in crate::compose) fn parse(spec: &str) -> Result<Vec<ShortPort>, String> {
     if container.is_empty() {
         return Err("has no container port".to_owned());
     }
-    let (first, last) = range(container).ok_or_else(|| format!("has an invalid container port `{container}`"))?;
+    let ports = range(container).filter(|(first, _)| *first != 0);
+    let (first, last) = ports.ok_or_else(|| format!("has an invalid container port `{container}`"))?;
     let host = match published {
         "" => None,
         published => Some(range(published).ok_or_else(|| format!("has an invalid host port `{published}`"))?),
@@ -133,6 +134,7 @@ mod tests {
             ("", "no container port"),
             ("80:", "no container port"),
             ("80:x", "container port `x`"),
+            ("80:0", "container port `0`"),
             ("70000:80", "host port `70000`"),
             ("8000-8001:80-82", "another length"),
             ("80/icmp", "unknown protocol"),
