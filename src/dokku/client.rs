@@ -129,13 +129,6 @@ impl Dokku {
         Self { env: Arc::new(env), ..self.clone() }
     }
 
-    /// The same, whose children have one variable more.
-    pub fn with_variable(&self, name: &str, value: &str) -> Self {
-        let mut env = BTreeMap::clone(&self.env);
-        env.insert(name.to_owned(), value.to_owned());
-        Self { env: Arc::new(env), ..self.clone() }
-    }
-
     /// The same, which tells `log` of every call that has ended.
     pub fn with_log(&self, log: impl Fn(&CallRecord<'_>) + Send + Sync + 'static) -> Self {
         Self { log: Some(Arc::new(log)), ..self.clone() }
