@@ -9,6 +9,8 @@
 //! Lines that ask docker or curl instead of dokku are set aside. `fixtures/transcripts/known.txt` names
 //! the answers that differ, with the reason; it may only shrink: an answer in it that agrees fails too.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at once, also in its helpers")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -130,7 +132,7 @@ fn normal(text: &str, world: &World, line: &str) -> String {
         |word| word.len() == 10 && word.starts_with('1') && word != "1073741824",
         "SECONDS",
     );
-    let mut lines: Vec<String> = text.split('\n').map(|line| times(line)).collect();
+    let mut lines: Vec<String> = text.split('\n').map(times).collect();
     // The two checks run at once; either may begin.
     for at in 1..lines.len() {
         let check = |line: &str| line.trim_start().starts_with("Running healthcheck");

@@ -16,13 +16,11 @@ pub(super) struct Shape {
     pub legacy: bool,
 }
 
+/// What gives the values of an app's report.
+pub(super) type Values<'a> = dyn Fn(&mut Ctx, &str) -> Answer<BTreeMap<String, Value>> + 'a;
+
 /// Answers `X:report [APP|--global] [--format json|--FLAG]`.
-pub(super) fn answer(
-    ctx: &mut Ctx,
-    shape: &Shape,
-    words: &[String],
-    values: &dyn Fn(&mut Ctx, &str) -> Answer<BTreeMap<String, Value>>,
-) -> Answer {
+pub(super) fn answer(ctx: &mut Ctx, shape: &Shape, words: &[String], values: &Values<'_>) -> Answer {
     let mut format = "stdout".to_owned();
     let mut flag = None;
     let mut names = Vec::new();
