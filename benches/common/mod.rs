@@ -163,12 +163,12 @@ impl Calls {
 
     /// Calls that deploy an app or start it anew.
     pub fn deploys(&self) -> Vec<String> {
-        const DEPLOYING: [&str; 6] =
-            ["git:from-image", "git:from-archive", "ps:rebuild", "ps:restart", "ps:start", "deploy"];
-        let deploying = |call: &&CallRecord| {
-            call.argv.iter().any(|word| DEPLOYING.contains(&word.as_str()))
-                || (call.argv.iter().any(|word| word == "ps:scale")
-                    && !call.argv.iter().any(|word| word == "--skip-deploy"))
+        let deploying = |call: &&CallRecord| match call.argv.first().map(String::as_str) {
+            Some("git:from-image" | "git:from-archive" | "ps:rebuild" | "ps:restart" | "ps:start") => true,
+            Some("ps:scale") => {
+                call.argv.iter().any(|word| word.contains('=')) && !call.argv.iter().any(|word| word == "--skip-deploy")
+            }
+            _ => false,
         };
         self.0.iter().filter(deploying).map(|call| call.argv.join(" ")).collect()
     }
