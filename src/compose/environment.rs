@@ -19,7 +19,12 @@ pub(super) const VALUE: &str = "#value";
 ///
 /// References in them see `variables` first, then what was read before.
 /// `cause` is where the files were asked for.
-pub(super) fn env_files(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Variables, cause: Option<Span>) -> Result<Variables, Stop> {
+pub(super) fn env_files(
+    loader: &mut Loader<'_>,
+    files: &[PathBuf],
+    variables: &Variables,
+    cause: Option<Span>,
+) -> Result<Variables, Stop> {
     let mut read = Variables::new();
     for path in files {
         let (id, text) = match loader.text(path) {
@@ -87,15 +92,18 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
             *value = variables.get(name).cloned();
         }
     }
-    let mut environment: Variables = service.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+    let mut environment: Variables =
+        service.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
     let own = environment.clone();
     for (index, file) in service.env_file.iter().enumerate() {
         let span = at(&format!("env_file[{index}].path"));
-        let lookup = |name: &str| variables.get(name).or_else(|| own.get(name)).or_else(|| environment.get(name)).cloned();
+        let lookup =
+            |name: &str| variables.get(name).or_else(|| own.get(name)).or_else(|| environment.get(name)).cloned();
         let read = env_file(loader, file, span, &lookup);
         environment.extend(read);
     }
-    let mut resolved: IndexMap<String, Option<String>> = environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
+    let mut resolved: IndexMap<String, Option<String>> =
+        environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
     for (name, value) in std::mem::take(&mut service.environment) {
         resolved.insert(name, value);
     }
@@ -114,7 +122,12 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
 }
 
 /// The variables of one env file; none where it cannot be read, which is reported.
-fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<Span>, lookup: &dyn Fn(&str) -> Option<String>) -> Variables {
+fn env_file(
+    loader: &mut Loader<'_>,
+    file: &EnvFile,
+    span: Option<Span>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Variables {
     let path = PathBuf::from(file.path.clone().unwrap_or_default());
     if !file.required && loader.files.kind(&path).is_none() {
         return Variables::new();
@@ -126,10 +139,13 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<Span>, lookup:
         Some(format) => {
             let error = Diagnostic::error("invalid-value", format!("unknown env file format `{format}`"))
                 .hint("the only format is `raw`");
-            (Variables::new(), vec![match span {
-                Some(span) => error.at(span),
-                None => error,
-            }])
+            (
+                Variables::new(),
+                vec![match span {
+                    Some(span) => error.at(span),
+                    None => error,
+                }],
+            )
         }
     };
     loader.diagnostics.items.extend(findings);

@@ -475,17 +475,12 @@ fn settings(
         if key == "PORT" {
             continue;
         }
-        let valid = key
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-            && key
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if valid && !SHELL_NAMES.contains(&key.as_str()) && !key.starts_with("DOKKU_") {
+        let text = value.expose().unwrap_or_default();
+        // One that is too long is refused elsewhere, with its place.
+        let kept = text.len() >= 100_000 || crate::dokku::config::check(&key, text).is_ok();
+        if kept && !SHELL_NAMES.contains(&key.as_str()) && !key.starts_with("DOKKU_") {
             config.insert(key, value);
         } else {
-            let text = value.expose().unwrap_or_default();
             build.both("--env", &format!("{key}={text}"));
         }
     }

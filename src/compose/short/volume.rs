@@ -60,7 +60,9 @@ impl ShortVolume {
                 "rw" => self.read_only = false,
                 "nocopy" => self.nocopy = true,
                 "z" | "Z" => self.selinux = Some(option.to_owned()),
-                "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => self.propagation = Some(option.to_owned()),
+                "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => {
+                    self.propagation = Some(option.to_owned())
+                }
                 _ => self.ignored.push(option.to_owned()),
             }
         }
