@@ -318,9 +318,8 @@ fn published(
             continue;
         }
         let ours = |answer: &http::Answer| {
-            own.iter().any(|container| {
-                answer.body.contains(&format!(" on {} port {}\n", container.hostname, port.target))
-            })
+            own.iter()
+                .any(|container| answer.body.contains(&format!(" on {} port {}\n", container.hostname, port.target)))
         };
         match http::get_until(address, &host, ours) {
             Ok(answer) => {
@@ -329,7 +328,11 @@ fn published(
             }
             Err(error) => {
                 let hosts: Vec<&str> = own.iter().map(|container| container.hostname.as_str()).collect();
-                wrong.push(format!("port {number} (container port {}, on {}) at {host}: {error}", port.target, hosts.join(" ")));
+                wrong.push(format!(
+                    "port {number} (container port {}, on {}) at {host}: {error}",
+                    port.target,
+                    hosts.join(" ")
+                ));
             }
         }
     }
