@@ -48,6 +48,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
                     return Ok(exit);
                 }
             }
+            None if open.at_work => printer.warn(&format!("run {} is at work: the plan is of the server as it is now", open.run)),
             None => printer.warn(&format!("run {} was interrupted: the next import or compose:recover ends it first", open.run)),
         }
     }
@@ -320,10 +321,7 @@ fn apply(
     cancel: Cancel,
 ) -> Result<Exit> {
     let run = store::new_run_id()?;
-    let notices = printer.masker();
-    let _signals = Signals::listen(cancel.clone(), move |notice| {
-        Printer::new(crate::ui::Format::Text, false, true).warn(&notices.mask(&notice.message()));
-    })?;
+    let _signals = listen(printer, cancel.clone())?;
     let runner = runner(session, state.as_ref());
     let progress = Progress::new(printer, args.events);
     let log = RunLog::open(lock.dir(), &run)?;
@@ -338,6 +336,14 @@ fn apply(
     let outcome = applier.execute(plan, &run, |_| commit(session, lock, prepared, state.as_ref(), &run, &runner, began))?;
     store_retention(lock);
     Ok(report(printer, args, plan, &outcome, began.elapsed()))
+}
+
+/// Signals stop a run, never an undo; each one is told.
+pub(super) fn listen(printer: &Printer, cancel: Cancel) -> Result<Signals> {
+    let notices = printer.masker();
+    Ok(Signals::listen(cancel, move |notice| {
+        Printer::new(crate::ui::Format::Text, false, true).warn(&notices.mask(&notice.message()));
+    })?)
 }
 
 /// The runner of a session; it knows what earlier imports delivered.
