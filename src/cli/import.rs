@@ -455,7 +455,10 @@ fn created(state: &mut State, prepared: &Prepared) {
 fn report(printer: &Printer, args: &ImportArgs, plan: &Plan, outcome: &Outcome, elapsed: Duration) -> Exit {
     let seconds = format!("{:.0} s", elapsed.as_secs_f64());
     let (exit, word, sentence) = match outcome {
-        Outcome::Done { .. } => (Exit::Done, "done", format!("{} is imported: {} in {seconds}", plan.project, show::summary(plan).replace("to ", ""))),
+        Outcome::Done { .. } => {
+            let (create, change, _) = show::counts(plan);
+            (Exit::Done, "done", format!("{} is imported: {create} created, {change} changed in {seconds}", plan.project))
+        }
         Outcome::RolledBack { failure, .. } => (Exit::RolledBack, "rolled-back", format!("the import failed and was rolled back after {seconds}: {}", failure.message)),
         Outcome::Stuck { failure, .. } => (Exit::Stuck, "stuck", format!("the import failed and could not be undone whole: {}", failure.message)),
     };

@@ -35,7 +35,7 @@ impl Session {
         };
         let dokku = Dokku::new(site.clone(), &env);
         let engine: Arc<dyn Engine> = match &site.sandbox {
-            Some(_) => anyhow::bail!("the sandbox is not in this build"),
+            Some(world) => Arc::new(sandbox::SandboxEngine::new(world)),
             None => Arc::new(crate::docker::DockerEngine::new(&site, &env)),
         };
         Ok(Self { env, site, dokku, engine })
