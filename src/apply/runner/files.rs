@@ -73,6 +73,7 @@ pub(super) fn deliver(step: &Step<'_>, tree: &FileTree) -> Ran {
         fs::create_dir_all(&tree.target).map_err(|error| problem("create", &tree.target, &error))?;
     }
     for (path, file) in &writes {
+        no_links(&tree.target, path)?;
         write(path, file).map_err(|error| problem("write", path, &error))?;
     }
     remember(step, &tree.target, delivered);
@@ -81,6 +82,18 @@ pub(super) fn deliver(step: &Step<'_>, tree: &FileTree) -> Ran {
         count => format!("{count} files"),
     };
     Ok(Done { detail, ..Done::default() })
+}
+
+/// A container that mounts the directory could have put a link there, to be written through as user dokku.
+fn no_links(target: &Path, path: &Path) -> Result<(), ActionError> {
+    let mut at = path.parent();
+    while let Some(dir) = at.filter(|dir| dir.starts_with(target)) {
+        if fs::symlink_metadata(dir).is_ok_and(|meta| meta.file_type().is_symlink()) {
+            return Err(ActionError::new(format!("{} is a link on the server, and is not followed", dir.display())));
+        }
+        at = dir.parent();
+    }
+    Ok(())
 }
 
 pub(super) fn restore(step: &Step<'_>, target: &Path) -> Ran {
@@ -151,9 +164,11 @@ fn problem(verb: &str, path: &Path, error: &io::Error) -> ActionError {
     ActionError::new(format!("cannot {verb} {}: {error}", path.display()))
 }
 
+/// Removing what is not there is done; so is removing a file where a directory stands, which no delivery wrote.
 fn gone(result: io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), NotFound | IsADirectory | NotADirectory) => Ok(()),
         other => other,
     }
 }
