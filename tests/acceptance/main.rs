@@ -101,7 +101,7 @@ fn stacks_live_in_the_sandbox() {
     for stack in &stacks {
         let world = tempfile::tempdir().unwrap();
         // No program runs there: what would turn out unhealthy is said beforehand.
-        let sick = r#"{"containers": {"acceptance/sick:*": {"health": "unhealthy"}}}"#;
+        let sick = r#"{"containers": {"acc-unhealthy-api*": {"health": "unhealthy"}}}"#;
         std::fs::write(world.path().join("behaviour.json"), sick).unwrap();
         rows.push(one(&Backend::Sandbox { world: world.path().to_owned() }, stack));
     }
