@@ -90,7 +90,22 @@ fn locked(
         }
         printer.header(&show::summary(plan));
     }
+    permitted(session, plan)?;
     apply(session, printer, args, lock, &prepared, state, cancel)
+}
+
+/// What goes straight to the engine is asked of Dokku's `user-auth` first, as if it were an app.
+fn permitted(session: &Session, plan: &Plan) -> Result<()> {
+    for op in &plan.ops {
+        let name = match &op.action {
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => &spec.name,
+            _ => continue,
+        };
+        if !session.dokku.may(&["apps:create", name])? {
+            return Err(Failed::new(Exit::Wrong, format!("you may not create {name} on this server: nothing was changed")).into());
+        }
+    }
+    Ok(())
 }
 
 /// Project and source: `import shop ./dir`, or `import --project shop ./dir`.
