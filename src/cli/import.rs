@@ -19,12 +19,12 @@ use crate::apply::runner::ServerRunner;
 use crate::apply::{Applier, Cancel, Limits, Outcome, RunLog, Signals, unfinished};
 use crate::dokku::FLOOR;
 use crate::map::resources::{Desired, Kind};
-use crate::map::{self, Findings, names};
+use crate::map::{self, Findings, names, precheck};
 use crate::observe::{self, Observed, Wanted};
 use crate::plan::{Action, Inputs, Last, Plan, conflicts, reconcile};
 use crate::secret::DigestKey;
 use crate::state::versions::{self, Version, VersionResult};
-use crate::state::{JobRecord, Lock, State, store};
+use crate::state::{JobRecord, Lock, ProjectDir, State, store};
 use crate::ui::{Printer, plan as show, progress::Progress};
 
 pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Result<Exit> {
@@ -32,15 +32,31 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
     let mut source_args = args.source.clone();
     source_args.source = source;
     let dir = session.project_dir(&project)?;
-    let cancel = Cancel::default();
-    let lock = if args.dry_run {
-        None
-    } else {
-        let wait = Duration::from_secs(args.lock_wait);
-        Some(Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled()).map_err(super::recover::lock_error)?)
-    };
-    if let Some(open) = unfinished(&dir)? {
-        match &lock {
+    if args.dry_run {
+        return plan_and_apply(session, printer, args, &project, &source_args, &dir, None);
+    }
+    let wait = Duration::from_secs(args.lock_wait);
+    let lock = Lock::acquire(&dir, "compose:import", &session.env, wait, &|| false).map_err(super::recover::lock_error)?;
+    let exit = plan_and_apply(session, printer, args, &project, &source_args, &dir, Some(&lock));
+    // A file that was refused leaves nothing of a project that never was.
+    let tidied = dir.remove_unused();
+    let exit = exit?;
+    tidied?;
+    Ok(exit)
+}
+
+/// The whole of an import; without a lock it ends with the plan.
+fn plan_and_apply(
+    session: &Session,
+    printer: &Printer,
+    args: &ImportArgs,
+    project: &str,
+    source_args: &super::args::SourceArgs,
+    dir: &ProjectDir,
+    lock: Option<&Lock>,
+) -> Result<Exit> {
+    if let Some(open) = unfinished(dir)? {
+        match lock {
             Some(lock) => {
                 printer.step(&format!("Ending the interrupted run {}", open.run));
                 let exit = recover::recover(session, printer, lock)?;
@@ -54,15 +70,15 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
     }
     version_floor(session)?;
     let key = session.digest_key(lock.is_some())?;
-    let state = State::load(&dir)?;
-    let prepared = prepare(session, printer, args, &project, &source_args, &key, state.as_ref())?;
+    let state = State::load(dir)?;
+    let prepared = prepare(session, printer, args, project, source_args, &key, state.as_ref())?;
     let plan = &prepared.plan;
     if args.dry_run {
         return Ok(dry_run(printer, args, &prepared));
     }
     let Some(lock) = lock else { bail!("the project is not locked") };
     if plan.is_empty() {
-        refresh(session, &lock, state, &prepared)?;
+        refresh(session, lock, state, &prepared)?;
         if printer.is_json() {
             printer.json(&json!({ "version": 1, "project": project, "outcome": "unchanged", "plan": show::to_json(plan) }));
         } else {
@@ -78,7 +94,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
         }
         printer.header(&show::summary(plan));
     }
-    apply(session, printer, args, &lock, &prepared, state, cancel)
+    apply(session, printer, args, lock, &prepared, state)
 }
 
 /// Project and source: `import shop ./dir`, or `import --project shop ./dir`.
@@ -127,6 +143,11 @@ fn prepare(
     let controls = controls(session, project, state)?;
     printer.hide(controls.values().filter(|value| value.len() >= 6));
     let input = load::load(source, session, project, controls, printer, |_| {})?;
+    let found = precheck::check(&input.project, &input.source.reach);
+    if found.has_errors() {
+        printer.diagnostics(&found, &input.loaded.sources);
+        return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
+    }
     let reserved = session.reserved();
     if reserved.contains(project) {
         bail!("{project} is the name of a Dokku plugin: its settings would lie in the plugin's folder; choose another name");
@@ -318,8 +339,8 @@ fn apply(
     lock: &Lock,
     prepared: &Prepared,
     state: Option<State>,
-    cancel: Cancel,
 ) -> Result<Exit> {
+    let cancel = Cancel::default();
     let run = store::new_run_id()?;
     let _signals = listen(printer, cancel.clone())?;
     let runner = runner(session, state.as_ref());
@@ -361,7 +382,8 @@ fn limits(args: &ImportArgs) -> Limits {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     limits.parallel = args.parallel.map_or(cores.clamp(2, 8), usize::from);
     if let Some(seconds) = args.timeout {
-        limits.op = Duration::from_secs(seconds.max(1));
+        limits.op = Duration::from_secs(seconds);
+        limits.cap = Some(limits.op);
     }
     limits
 }

@@ -39,7 +39,7 @@ fn answer(session: &Session, printer: &Printer, name: &str, args: &[String]) -> 
         "pre-delete" => pre_delete(session, arg(0)),
         "post-delete" => post_delete(session, arg(0)),
         "post-app-rename-setup" => renamed(session, printer, arg(0), arg(1)),
-        "post-app-clone-setup" => cloned(session, arg(1)),
+        "post-app-clone" => cloned(session, arg(1)),
         "pre-restore" => pre_restore(session, printer),
         _ => Ok(Exit::Done),
     }

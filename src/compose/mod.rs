@@ -50,7 +50,7 @@ use indexmap::IndexMap;
 use crate::diag::{Diagnostics, Sources};
 use crate::model::Project;
 
-pub use files::{Disk, FileKind, Files};
+pub use files::{Disk, FileKind, Files, Reach};
 pub use load::load;
 pub use render::{Format, config_json, render_config};
 
@@ -76,6 +76,8 @@ pub struct Request {
     pub stdin: Option<String>,
     /// Whether variables are replaced; without, short forms that hold variables stay as they are.
     pub interpolate: bool,
+    /// What messages call `project_dir`, where its own name says nothing: the folder that an archive was unpacked to.
+    pub place: Option<String>,
     /// Whether references between services, networks and volumes are checked.
     pub check_consistency: bool,
 }
@@ -92,8 +94,14 @@ impl Request {
             variables: IndexMap::new(),
             stdin: None,
             interpolate: true,
+            place: None,
             check_consistency: true,
         }
+    }
+
+    /// What messages call the project's directory.
+    pub(crate) fn place(&self) -> String {
+        self.place.clone().unwrap_or_else(|| self.project_dir.display().to_string())
     }
 }
 

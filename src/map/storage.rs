@@ -63,6 +63,15 @@ fn mount(
         read_only: volume.read_only,
         ..ContainerMount::default()
     };
+    if !target.starts_with('/') {
+        let hint = if target.as_bytes().get(1) == Some(&b':') {
+            "a name of one letter is read as a Windows drive: give the volume a longer one"
+        } else {
+            "write where in the container it goes, from `/` on"
+        };
+        ctx.error("relative-target", path, format!("the container path `{target}` is not absolute"), hint);
+        return None;
+    }
     match volume.kind {
         MountType::Volume => {
             mount.kind = "volume".into();
@@ -141,6 +150,7 @@ fn bind(
         );
         return None;
     }
+    let Some(source) = resolved(ctx, &source, path) else { return None };
     let target = ctx.site.storage(ctx.project).join(relative);
     let create = volume
         .bind
@@ -180,6 +190,25 @@ fn bind(
         mode: 0,
     });
     Some(host.to_string_lossy().into_owned())
+}
+
+/// A source inside the project's directory, links followed; one that leads out of it is refused, since what it leads
+/// to is the server's.
+fn resolved(ctx: &Context<'_>, source: &Path, path: &str) -> Option<PathBuf> {
+    let (Ok(real), Ok(root)) = (source.canonicalize(), Path::new(&ctx.compose.working_dir).canonicalize()) else {
+        return Some(source.to_path_buf());
+    };
+    if real.starts_with(&root) {
+        return Some(if real == root { source.to_path_buf() } else { real });
+    }
+    let shown = source.strip_prefix(&ctx.compose.working_dir).unwrap_or(source);
+    ctx.error(
+        "host-path",
+        path,
+        format!("{} is a link that leads out of the project's directory", shown.display()),
+        "put the files themselves there, or name the server's path",
+    );
+    None
 }
 
 fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {

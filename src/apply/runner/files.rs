@@ -43,6 +43,13 @@ enum Content {
 pub(super) fn deliver(step: &Step<'_>, tree: &FileTree) -> Ran {
     let folder = backup(step, &tree.target);
     let wanted = wanted(tree)?;
+    for file in &wanted {
+        let path = place(&tree.target, &file.relative);
+        if let Some(link) = link_above(&step.runner.site, &path) {
+            let message = format!("{} is a link on the server: nothing is written through it; remove it", link.display());
+            return Err(ActionError::new(message));
+        }
+    }
     let mut replaced = Replaced { created: !exists(&tree.target), ..Replaced::default() };
     let before = known(step, &tree.target);
     let mut delivered = BTreeMap::new();
@@ -97,8 +104,14 @@ pub(super) fn restore(step: &Step<'_>, target: &Path) -> Ran {
     }
     for relative in &replaced.new {
         let path = place(target, relative);
-        gone(fs::remove_file(&path)).map_err(|error| problem("remove", &path, &error))?;
-        prune(path.parent(), target);
+        match fs::symlink_metadata(&path) {
+            // The write did not come so far, or somebody made a directory of it: what is empty goes.
+            Ok(meta) if meta.is_dir() => prune(Some(&path), target),
+            _ => {
+                gone(fs::remove_file(&path)).map_err(|error| problem("remove", &path, &error))?;
+                prune(path.parent(), target);
+            }
+        }
     }
     if replaced.created {
         prune(Some(target), target);
@@ -153,7 +166,7 @@ fn problem(verb: &str, path: &Path, error: &io::Error) -> ActionError {
 
 fn gone(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
         other => other,
     }
 }
@@ -165,6 +178,15 @@ fn exists(path: &Path) -> bool {
 /// Where a delivered file stands; an empty relative path is the target itself.
 fn place(target: &Path, relative: &Path) -> PathBuf {
     if relative.as_os_str().is_empty() { target.to_path_buf() } else { target.join(relative) }
+}
+
+/// A symbolic link above `path`, within what the plugin delivers: a container that may write its mount can put one
+/// there, and what is delivered through it would land anywhere on the server.
+fn link_above(site: &crate::site::Site, path: &Path) -> Option<PathBuf> {
+    let roots = [site.lib_root.join("data/storage"), site.data()];
+    let root = roots.iter().find(|root| path.starts_with(root))?;
+    let above = path.ancestors().skip(1).take_while(|above| *above != root.as_path());
+    above.filter(|above| fs::symlink_metadata(above).is_ok_and(|meta| meta.file_type().is_symlink())).last().map(Path::to_path_buf)
 }
 
 fn backup(step: &Step<'_>, target: &Path) -> PathBuf {
@@ -328,4 +350,22 @@ fn known(step: &Step<'_>, target: &Path) -> BTreeMap<String, String> {
 fn remember(step: &Step<'_>, target: &Path, files: BTreeMap<String, String>) {
     let mut delivered = step.runner.delivered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     delivered.insert(target.to_path_buf(), files);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_a_container_planted_is_seen() {
+        let world = tempfile::tempdir().unwrap();
+        let site = crate::site::Site::sandbox(world.path().to_owned());
+        let data = site.storage("shop").join("data");
+        fs::create_dir_all(&data).unwrap();
+        assert_eq!(link_above(&site, &data.join("keys/authorized_keys")), None);
+        std::os::unix::fs::symlink(world.path(), data.join("keys")).unwrap();
+        assert_eq!(link_above(&site, &data.join("keys/authorized_keys")), Some(data.join("keys")));
+        // The link itself is replaced, not followed.
+        assert_eq!(link_above(&site, &data.join("keys")), None);
+    }
 }
