@@ -30,7 +30,7 @@ pub(super) fn load(
 ) -> Result<Input> {
     let mut source = source::open(args, session, fallback, controls)?;
     change(&mut source.request);
-    let mut loaded = compose::load(&source.request, &disk(&source));
+    let mut loaded = compose::load(&source.request, &source.files());
     if let Some(project) = &loaded.project {
         printer.hide(secrets(project));
     }
@@ -39,11 +39,6 @@ pub(super) fn load(
         return Err(Failed::new(Exit::Wrong, count(&loaded.diagnostics)).into());
     };
     Ok(Input { project, loaded, source })
-}
-
-/// The file system as far as a source may read it.
-pub(super) fn disk(source: &Source) -> compose::Disk {
-    compose::Disk { reach: source.reach.clone(), ..compose::Disk::default() }
 }
 
 /// `2 errors, 1 warning`.

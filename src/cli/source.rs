@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::args::SourceArgs;
 use super::session::Session;
-use crate::compose::{Reach, Request};
+use crate::compose::{Disk, Request};
 use crate::process;
 
 /// Longest standard input: a compose file, or a tar of a directory.
@@ -29,8 +29,12 @@ const FOREIGN: &[(&[u8], &str)] = &[
 /// A source made ready to be read.
 pub(super) struct Source {
     pub(super) request: Request,
-    /// What the files may make the program read.
-    pub(super) reach: Reach,
+    /// Files that somebody sent: nothing outside of this directory is read for them.
+    pub(super) sent: Option<PathBuf>,
+    /// Files that the command line names, which may lie outside of it.
+    named: Vec<PathBuf>,
+    /// Dokku's own directories, from which nothing is read.
+    private: Vec<PathBuf>,
     /// Deleted when dropped.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -84,8 +88,15 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
     if mixed {
         named.extend(request.files.iter().cloned());
     }
-    let reach = Reach { within: temporary.as_ref().map(|folder| folder.path().to_path_buf()), named, private: session.site.private() };
-    Ok(Source { request, reach, _temporary: temporary })
+    let sent = temporary.as_ref().map(|folder| folder.path().to_path_buf());
+    Ok(Source { request, sent, named, private: session.site.private(), _temporary: temporary })
+}
+
+impl Source {
+    /// How its files are read.
+    pub(super) fn files(&self) -> Disk {
+        Disk { within: self.sent.clone(), named: self.named.clone(), private: self.private.clone(), ..Disk::default() }
+    }
 }
 
 fn absolute(file: &Path, dir: &Path) -> PathBuf {

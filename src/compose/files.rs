@@ -26,59 +26,57 @@ pub trait Files: Sync {
     fn kind(&self, path: &Path) -> Option<FileKind>;
 }
 
-/// What a compose file may make the program read.
-///
-/// The program reads as user dokku, who may read every app's variables. The files of a project, its links and its
-/// paths are written by whoever sends them, who may be allowed a single app.
-#[derive(Clone, Debug, Default)]
-pub struct Reach {
-    /// Where the files were sent (a tar, a git repository): nothing outside of it is read.
-    pub within: Option<PathBuf>,
-    /// Paths that the command line names, which may lie outside.
-    pub named: Vec<PathBuf>,
-    /// Dokku's own directories, from which nothing is read at all.
-    pub private: Vec<PathBuf>,
-}
-
-impl Reach {
-    /// Why what stands at `path`, links followed, is not read; `None`: it may be, or there is nothing.
-    pub fn refuses(&self, path: &Path) -> Option<&'static str> {
-        let real = path.canonicalize().ok()?;
-        let below = |root: &Path| root.canonicalize().is_ok_and(|root| real.starts_with(root));
-        if self.within.as_deref().is_some_and(below) {
-            return None;
-        }
-        if self.private.iter().any(|root| below(root)) {
-            return Some("it lies in a directory of Dokku's own");
-        }
-        if self.within.is_some() && !self.named.iter().any(|named| named == path) {
-            return Some("it lies outside of the directory that was sent");
-        }
-        None
-    }
-}
-
 /// The local file system.
 #[derive(Clone, Debug)]
 pub struct Disk {
     /// Size in bytes beyond which a file is not read.
     pub limit: u64,
-    /// What is read at all.
-    pub reach: Reach,
+    /// Where files were sent by somebody: the directory that nothing read may leave, links followed.
+    pub within: Option<PathBuf>,
+    /// Files that the caller names himself, which may lie outside of it.
+    pub named: Vec<PathBuf>,
+    /// Directories from which nothing is read: those of Dokku hold every app's variables, which user dokku may read
+    /// and the caller perhaps not.
+    pub private: Vec<PathBuf>,
 }
 
 impl Default for Disk {
     /// A limit of 16 MiB: far above any compose or env file.
     fn default() -> Self {
-        Self { limit: 16 << 20, reach: Reach::default() }
+        Self { limit: 16 << 20, within: None, named: Vec::new(), private: Vec::new() }
     }
+}
+
+impl Disk {
+    /// Whether `path` may be read: it stands, links followed, below the directory that was sent.
+    fn check(&self, path: &Path) -> io::Result<()> {
+        if self.within.as_deref().is_some_and(|root| is_within(path, root).unwrap_or(false)) {
+            return Ok(());
+        }
+        if self.private.iter().any(|root| is_within(path, root).unwrap_or(false)) {
+            return Err(io::Error::other("it is in a directory of Dokku's own"));
+        }
+        match &self.within {
+            Some(root) if !self.named.iter().any(|named| named == path) && !is_within(path, root)? => {
+                Err(io::Error::other("it is outside of what was sent"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether `path` stands below `root`, links followed in both.
+///
+/// # Errors
+///
+/// Where either does not exist or cannot be looked at.
+pub fn is_within(path: &Path, root: &Path) -> io::Result<bool> {
+    Ok(path.canonicalize()?.starts_with(root.canonicalize()?))
 }
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        if let Some(reason) = self.reach.refuses(path) {
-            return Err(io::Error::other(reason));
-        }
+        self.check(path)?;
         let mut content = Vec::new();
         File::open(path)?.take(self.limit.saturating_add(1)).read_to_end(&mut content)?;
         if content.len() as u64 > self.limit {
@@ -89,6 +87,7 @@ impl Files for Disk {
 
     fn kind(&self, path: &Path) -> Option<FileKind> {
         let metadata = std::fs::metadata(path).ok()?;
+        // What lies outside is there, so that it is refused when read and not called missing.
         Some(if metadata.is_dir() { FileKind::Dir } else { FileKind::File })
     }
 }
@@ -102,31 +101,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("compose.yaml");
         std::fs::write(&path, "12345").unwrap();
-        let disk = |limit| Disk { limit, ..Disk::default() };
-        assert_eq!(disk(5).read(&path).unwrap(), b"12345");
-        assert_eq!(disk(4).read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let limited = |limit| Disk { limit, ..Disk::default() };
+        assert_eq!(limited(5).read(&path).unwrap(), b"12345");
+        assert_eq!(limited(4).read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(Disk::default().kind(&path), Some(FileKind::File));
         assert_eq!(Disk::default().kind(dir.path()), Some(FileKind::Dir));
         assert_eq!(Disk::default().kind(&dir.path().join("none")), None);
     }
 
     #[test]
-    fn what_is_sent_cannot_reach_the_servers_files() {
-        let server = tempfile::tempdir().unwrap();
-        let (sent, private) = (server.path().join("sent"), server.path().join("private"));
-        std::fs::create_dir(&sent).unwrap();
-        std::fs::create_dir(&private).unwrap();
-        std::fs::write(private.join("ENV"), "PASSWORD=x").unwrap();
-        std::fs::write(server.path().join("prod.env"), "A=1").unwrap();
-        std::fs::write(sent.join("own"), "A=1").unwrap();
-        std::os::unix::fs::symlink(private.join("ENV"), sent.join("link")).unwrap();
-        let reach = Reach { within: Some(sent.clone()), named: vec![server.path().join("prod.env")], private: vec![private.clone()] };
-        let disk = Disk { reach, ..Disk::default() };
-        assert!(disk.read(&sent.join("own")).is_ok());
-        assert!(disk.read(&server.path().join("prod.env")).is_ok());
-        for path in [sent.join("link"), private.join("ENV"), sent.join("../private/ENV"), PathBuf::from("/etc/hostname")] {
-            let error = disk.read(&path).unwrap_err();
-            assert!(error.to_string().starts_with("it lies"), "{}: {error}", path.display());
+    fn what_was_sent_is_not_left_by_a_path_or_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("sent");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(dir.path().join("secret"), "1").unwrap();
+        std::fs::write(root.join("mine"), "2").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), root.join("link")).unwrap();
+        std::fs::create_dir(dir.path().join("dokku")).unwrap();
+        std::fs::write(dir.path().join("dokku/ENV"), "3").unwrap();
+        std::fs::write(dir.path().join("prod.env"), "4").unwrap();
+        let named = vec![dir.path().join("prod.env"), dir.path().join("dokku/ENV")];
+        let disk = Disk { within: Some(root.clone()), named, private: vec![dir.path().join("dokku")], ..Disk::default() };
+        assert_eq!(disk.read(&dir.path().join("prod.env")).unwrap(), b"4");
+        assert!(disk.read(&dir.path().join("dokku/ENV")).is_err());
+        assert_eq!(disk.read(&root.join("mine")).unwrap(), b"2");
+        for outside in [root.join("link"), root.join("../secret"), dir.path().join("secret")] {
+            assert!(disk.read(&outside).unwrap_err().to_string().starts_with("it is outside"));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Volumes, bind mounts, tmpfs, secrets and configs.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::context::Context;
@@ -150,8 +151,17 @@ fn bind(
         );
         return None;
     }
-    let Some(source) = resolved(ctx, &source, path) else { return None };
+    if !ctx.may_read(&source, path) {
+        return None;
+    }
+    // A link that leaves the project is a path of the host, with the administrator's rules for those.
+    if let Ok(real) = source.canonicalize()
+        && !crate::compose::is_within(&real, &ctx.compose.working_dir).unwrap_or(false)
+    {
+        return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
+    }
     let target = ctx.site.storage(ctx.project).join(relative);
+    let source = source.canonicalize().unwrap_or(source);
     let create = volume
         .bind
         .as_ref()
@@ -190,25 +200,6 @@ fn bind(
         mode: 0,
     });
     Some(host.to_string_lossy().into_owned())
-}
-
-/// A source inside the project's directory, links followed; one that leads out of it is refused, since what it leads
-/// to is the server's.
-fn resolved(ctx: &Context<'_>, source: &Path, path: &str) -> Option<PathBuf> {
-    let (Ok(real), Ok(root)) = (source.canonicalize(), Path::new(&ctx.compose.working_dir).canonicalize()) else {
-        return Some(source.to_path_buf());
-    };
-    if real.starts_with(&root) {
-        return Some(if real == root { source.to_path_buf() } else { real });
-    }
-    let shown = source.strip_prefix(&ctx.compose.working_dir).unwrap_or(source);
-    ctx.error(
-        "host-path",
-        path,
-        format!("{} is a link that leads out of the project's directory", shown.display()),
-        "put the files themselves there, or name the server's path",
-    );
-    None
 }
 
 fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
@@ -302,7 +293,7 @@ fn anonymous(ctx: &Context<'_>, service: &str, target: &str) -> String {
 /// Volumes to make, volumes that must exist, and the name of each declared key.
 pub(super) fn declared(
     ctx: &Context<'_>,
-    used: &[String],
+    used: &BTreeSet<String>,
 ) -> (
     Vec<VolumeSpec>,
     Vec<String>,
@@ -310,13 +301,13 @@ pub(super) fn declared(
 ) {
     let (mut make, mut external) = (Vec::new(), Vec::new());
     let mut names = std::collections::BTreeMap::new();
-    let mut left: Vec<&String> = used.iter().collect();
+    let mut left: BTreeSet<&String> = used.iter().collect();
     for (key, volume) in &ctx.compose.volumes {
         let name = volume_name(ctx, key);
         if !used.contains(&name) {
             continue;
         }
-        left.retain(|used| **used != name);
+        left.remove(&name);
         names.insert(key.clone(), name.clone());
         if volume.external {
             external.push(name);
@@ -534,6 +525,9 @@ fn file(
         );
     }
     let mode = reference.mode.map_or(0o444, |mode| mode.0);
+    if given.file.is_some_and(|file| !ctx.may_read(Path::new(file), path)) {
+        return;
+    }
     let (content, digest) = match (given.file, given.text, given.variable) {
         (Some(file), _, _) => match std::fs::read(file) {
             Ok(bytes) => match String::from_utf8(bytes) {

@@ -138,13 +138,6 @@ impl ProjectDir {
         Ok(())
     }
 
-    /// Removes the folder where it holds nothing but the lock: nothing was ever done. Only for the holder of the lock.
-    pub fn remove_unused(&self) -> Result<(), StoreError> {
-        let own = [self.lock_file(), self.lock_info_file()];
-        let used = list_all(&self.root)?.iter().any(|name| !own.contains(&self.root.join(name)));
-        if used { Ok(()) } else { self.remove() }
-    }
-
     /// Forgets the project: the folder is gone at once, its content follows. Only for the holder of the lock.
     pub fn remove(&self) -> Result<(), StoreError> {
         let Some(parent) = self.root.parent() else {
