@@ -157,12 +157,14 @@ fn join(flag: &str, value: &str) -> String {
 
 /// Options are stored a line each: a line break cannot be kept.
 fn check_lines(ctx: &Context<'_>, service: &Service, options: &DockerOptions) {
-    for option in options
+    // Most options are those of several phases.
+    let all: std::collections::BTreeSet<&String> = options
         .build
         .iter()
         .chain(&options.deploy)
         .chain(&options.run)
-    {
+        .collect();
+    for option in all {
         if option.contains(['\n', '\r', '\0']) {
             let flag = option.split('=').next().unwrap_or_default();
             let message = format!("the option {flag} has a line break, which Dokku cannot keep");
@@ -184,6 +186,26 @@ fn flag_key(flag: &str) -> &str {
         "--entrypoint" => "entrypoint",
         "--env" => "environment",
         "--build-arg" => "build.args",
+        "--hostname" => "hostname",
+        "--domainname" => "domainname",
+        "--add-host" => "extra_hosts",
+        "--dns" => "dns",
+        "--dns-search" => "dns_search",
+        "--dns-option" => "dns_opt",
+        "--workdir" => "working_dir",
+        "--user" => "user",
+        "--device" => "devices",
+        "--cap-add" => "cap_add",
+        "--cap-drop" => "cap_drop",
+        "--security-opt" => "security_opt",
+        "--sysctl" => "sysctls",
+        "--tmpfs" => "tmpfs",
+        "--mount" | "--volume" => "volumes",
+        "--log-opt" | "--log-driver" => "logging",
+        "--publish" => "ports",
+        "--network-alias" => "networks",
+        "--mac-address" => "mac_address",
+        "--runtime" => "runtime",
         _ => "",
     }
 }
@@ -378,7 +400,13 @@ fn start_command(service: &Service, spec: &ContainerSpec) -> Option<String> {
         .chain(spec.command.iter().flatten())
         .map(|word| xargs_word(word))
         .collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let mut line = words.join(" ");
+    if line.starts_with('-') {
+        // In quotes, or `ps:set` would take the value for a flag.
+        let first = line.find(' ').unwrap_or(line.len());
+        line = format!("'{}'{}", &line[..first], &line[first..]);
+    }
+    (!line.is_empty()).then_some(line)
 }
 
 /// One word for xargs: quotes and backslash only, a line break outside of quotes after a backslash.
