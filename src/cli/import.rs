@@ -153,7 +153,6 @@ fn prepare(
 ) -> Result<Prepared> {
     version_floor(session)?;
     let controls = controls(session, project, state)?;
-    printer.hide(controls.values().filter(|value| value.len() >= 6));
     let input = load::load(source, session, project, controls, printer, |_| {})?;
     let found = precheck::check(&input.project);
     if found.has_errors() {

@@ -31,6 +31,7 @@ impl Session {
             Some(world) => {
                 let world = std::path::absolute(&world)?;
                 sandbox::create(&world).with_context(|| format!("cannot make a sandbox in {}", world.display()))?;
+                sandbox::install_triggers(&world).with_context(|| format!("cannot make a sandbox in {}", world.display()))?;
                 Site::sandbox(world)
             }
             None => Site::from_env(&env),

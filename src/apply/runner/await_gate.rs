@@ -123,6 +123,10 @@ impl Watch {
         }
         for one in containers {
             match (one.status.as_str(), one.health.as_str()) {
+                ("created" | "exited" | "dead", _) if !one.error.is_empty() => {
+                    let message = format!("{} did not start: {}", one.name, one.error);
+                    return Verdict::Failed(message, one.name.clone());
+                }
                 ("exited" | "dead", _) => {
                     let message = format!("{} ended with exit code {}", one.name, one.exit_code);
                     return Verdict::Failed(message, one.name.clone());
