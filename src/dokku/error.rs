@@ -151,7 +151,8 @@ fn explain(messages: &[String], output: &str) -> String {
 pub(super) fn messages(output: &str) -> Vec<String> {
     output
         .lines()
-        .filter_map(|line| strip_ansi(line).strip_prefix(" !").map(|text| text.trim().to_owned()))
+        // A plugin's own warning is shown within Dokku's.
+        .filter_map(|line| strip_ansi(line).strip_prefix(" !").map(|text| text.trim_start_matches([' ', '!']).trim_end().to_owned()))
         .filter(|text| !text.is_empty())
         .collect()
 }
