@@ -80,7 +80,6 @@ const RESTORED: &[(&str, Hand)] = &[
     ("order of updates", |app| app.checks = "enabled".into()),
     ("drift: resource limits was changed by hand", |app| drop(app.resources.insert("limit.memory".into(), "1g".into()))),
     ("drift: resource limits was changed by hand", |app| app.resources.clear()),
-    ("replicas from 5 to 2", |app| app.scale = 5),
     ("image changed from acme/hand:1 to acme/web:1", |app| app.source_image = "acme/hand:1".into()),
 ];
 
@@ -145,6 +144,7 @@ const ACCIDENTS: &[(&str, Accident, &[&str])] = &[
     ),
     ("+ db", |server| drop(server.observed.containers.remove("shop-db")), &["db"]),
     ("~ db", |server| server.observed.containers.get_mut("shop-db").unwrap().status = "exited".into(), &["db"]),
+    ("~ web", |server| server.apply(&Action::Scale { app: "shop-web".into(), quantity: 5, deploy: true }), &["web"]),
     ("~ db", |server| drop(server.observed.containers.get_mut("shop-db").unwrap().labels.remove("com.dokku-compose.hash")), &["db"]),
     ("~ db", |server| server.observed.images.get_mut("postgres:16").unwrap().id = "sha256:newer".into(), &["db"]),
     ("+ volume", |server| drop(server.observed.volumes.remove("demo_data")), &[""]),

@@ -3,12 +3,14 @@
 //! It is told what an action does by Dokku's documentation, and knows nothing of how plans are made.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dokku_compose::docker::{ContainerFacts, ContainerSpec, ImageFacts, NetworkFacts, VolumeFacts};
 use dokku_compose::map::resources::{AppHooks, FileContent, Source};
 use dokku_compose::observe::{Observed, ObservedApp};
 use dokku_compose::plan::{Action, Plan, Release};
+
+use crate::project::KEY;
 
 #[derive(Clone, Debug, Default)]
 pub struct Server {
@@ -147,6 +149,9 @@ impl Server {
                 if let Some(mut facts) = self.observed.containers.remove(stash) {
                     facts.name.clone_from(name);
                     facts.status = if *running { "running" } else { "exited" }.into();
+                    if *running {
+                        facts.id = self.started(&facts);
+                    }
                     self.observed.containers.insert(name.clone(), facts);
                 }
             }
@@ -185,7 +190,10 @@ impl Server {
             }
             Source::Archive { .. } => String::new(),
         };
-        let release = format!("{source:?}");
+        let release = match source {
+            Source::Image { image, .. } => image,
+            Source::Archive { digest, .. } => digest,
+        };
         let app = self.app(name);
         app.image_id = format!("sha256:{release}");
         app.commit = format!("commit of {release}");
@@ -199,9 +207,11 @@ impl Server {
         if !app.deployed() {
             return;
         }
-        let seen = (app.config, app.options.deploy, app.properties, app.mounts, app.resources, app.image_id);
+        let files = self.content(app.mounts.iter().map(|mount| &mount.source));
+        let seen = (app.config, app.options.deploy, app.properties, app.mounts, app.resources, app.image_id, files);
+        let digest = KEY.digest(&format!("{seen:?}"));
         let all = (1..=app.scale).map(|index| ContainerFacts {
-            id: format!("{index} {seen:?}"),
+            id: format!("{index} with settings {}", &digest[..8]),
             name: format!("{name}.web.{index}"),
             status: "running".into(),
             ..ContainerFacts::default()
@@ -224,6 +234,16 @@ impl Server {
         if release.running { self.start(name) } else { drop(self.observed.app_containers.remove(name)) }
     }
 
+    /// What a container read from mounted files when it started is a part of what it is.
+    fn started(&self, facts: &ContainerFacts) -> String {
+        format!("{} of {} with files {}", facts.name, facts.image, self.content(facts.mounts.iter()))
+    }
+
+    fn content<'a>(&self, sources: impl Iterator<Item = &'a String>) -> String {
+        let all: Vec<_> = sources.filter_map(|source| self.files.get(Path::new(source))).collect();
+        format!("{all:?}")
+    }
+
     fn image(&mut self, reference: &str) {
         let facts = ImageFacts { id: format!("sha256:{reference}"), ..ImageFacts::default() };
         self.observed.images.entry(reference.to_owned()).or_insert(facts);
@@ -231,8 +251,8 @@ impl Server {
 
     fn container(&mut self, spec: &ContainerSpec, status: &str) {
         let image = self.observed.images.get(&spec.image).unwrap_or_else(|| panic!("{} is not on the server", spec.image));
-        let facts = ContainerFacts {
-            id: format!("{} of {}", spec.name, spec.labels["com.dokku-compose.hash"]),
+        let mut facts = ContainerFacts {
+            mounts: spec.mounts.iter().map(|mount| mount.source.clone()).collect(),
             name: spec.name.clone(),
             image: spec.image.clone(),
             image_id: image.id.clone(),
@@ -240,6 +260,7 @@ impl Server {
             labels: spec.labels.clone(),
             ..ContainerFacts::default()
         };
+        facts.id = self.started(&facts);
         assert!(self.observed.containers.insert(spec.name.clone(), facts).is_none(), "{} is in use", spec.name);
     }
 }
