@@ -17,7 +17,6 @@ mod updates;
 
 use std::path::{Path, PathBuf};
 
-
 /// Folders of fixtures that other tests own.
 const OTHERS: &[&str] = &["diagnostics", "go", "stacks", "transcripts", "updates", "sandbox"];
 

@@ -105,7 +105,8 @@ pub(crate) fn server(dir: &Path) -> Observed {
     let Ok(text) = std::fs::read_to_string(dir.join("server.json")) else { return observed };
     let there: There = serde_json::from_str(&text).unwrap();
     for (reference, given) in there.images {
-        let mut facts = serde_json::to_value(ImageFacts { id: format!("sha256:{reference}"), ..ImageFacts::default() }).unwrap();
+        let mut facts =
+            serde_json::to_value(ImageFacts { id: format!("sha256:{reference}"), ..ImageFacts::default() }).unwrap();
         for (key, value) in given {
             assert!(facts.get(&key).is_some(), "server.json: an image has no {key}");
             facts[key] = value;

@@ -32,7 +32,8 @@ fn twenty_plans_are_equal() {
 #[test]
 fn twenty_updates_are_equal() {
     // The staged folder has another name each time.
-    let plan = |dir: &std::path::Path| updates::Update::read(dir).plan.map(|plan| serde_json::to_string(&plan.rows).unwrap());
+    let plan =
+        |dir: &std::path::Path| updates::Update::read(dir).plan.map(|plan| serde_json::to_string(&plan.rows).unwrap());
     for dir in updates::cases() {
         let first = plan(&dir);
         for _ in 1..20 {

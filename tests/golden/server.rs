@@ -39,7 +39,13 @@ impl Server {
         let mut copy = self.clone();
         for app in copy.observed.apps.values_mut() {
             // Dokku keeps these as sets.
-            for list in [&mut app.options.build, &mut app.options.deploy, &mut app.options.run, &mut app.ports, &mut app.domains] {
+            for list in [
+                &mut app.options.build,
+                &mut app.options.deploy,
+                &mut app.options.run,
+                &mut app.ports,
+                &mut app.domains,
+            ] {
                 list.sort();
             }
             app.mounts.sort();
@@ -57,12 +63,14 @@ impl Server {
     pub fn apply(&mut self, action: &Action) {
         match action {
             Action::NetworkCreate { spec } => {
-                let facts = NetworkFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..NetworkFacts::default() };
+                let facts =
+                    NetworkFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..NetworkFacts::default() };
                 assert!(self.observed.networks.insert(spec.name.clone(), facts).is_none(), "{} exists", spec.name);
             }
             Action::NetworkRemove { name } => drop(self.observed.networks.remove(name)),
             Action::VolumeCreate { spec } => {
-                let facts = VolumeFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..VolumeFacts::default() };
+                let facts =
+                    VolumeFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..VolumeFacts::default() };
                 self.observed.volumes.insert(spec.name.clone(), facts);
             }
             Action::VolumeRemove { name } => drop(self.observed.volumes.remove(name)),
@@ -96,14 +104,20 @@ impl Server {
             Action::PropertySet { app, plugin, key, value } => {
                 let name = format!("{plugin}.{key}");
                 let properties = &mut self.app(app).properties;
-                if value.is_empty() { drop(properties.remove(&name)) } else { drop(properties.insert(name, value.clone())) }
+                if value.is_empty() {
+                    drop(properties.remove(&name))
+                } else {
+                    drop(properties.insert(name, value.clone()))
+                }
             }
             Action::OptionsAdd { app, phase, options } => {
                 let list = self.options(app, phase);
                 list.extend(options.iter().cloned());
                 list.sort();
             }
-            Action::OptionsRemove { app, phase, options } => self.options(app, phase).retain(|one| !options.contains(one)),
+            Action::OptionsRemove { app, phase, options } => {
+                self.options(app, phase).retain(|one| !options.contains(one))
+            }
             Action::StorageMount { app, mount } => {
                 assert!(!self.app(app).mounts.contains(mount), "Mount path already exists.");
                 self.app(app).mounts.push(mount.clone());
@@ -148,10 +162,12 @@ impl Server {
             Action::ContainerUnstash { name, stash, running } => {
                 if let Some(mut facts) = self.observed.containers.remove(stash) {
                     facts.name.clone_from(name);
-                    facts.status = if *running { "running" } else { "exited" }.into();
-                    if *running {
-                        facts.id = self.started(&facts);
-                    }
+                    self.observed.containers.insert(name.clone(), facts);
+                }
+                let stopped = self.observed.containers.get(name).filter(|facts| *running && facts.status != "running");
+                if let Some(mut facts) = stopped.cloned() {
+                    facts.status = "running".into();
+                    facts.id = self.started(&facts);
                     self.observed.containers.insert(name.clone(), facts);
                 }
             }
@@ -217,7 +233,11 @@ impl Server {
             ..ContainerFacts::default()
         });
         let all: Vec<ContainerFacts> = all.collect();
-        if all.is_empty() { drop(self.observed.app_containers.remove(name)) } else { drop(self.observed.app_containers.insert(name.to_owned(), all)) }
+        if all.is_empty() {
+            drop(self.observed.app_containers.remove(name))
+        } else {
+            drop(self.observed.app_containers.insert(name.to_owned(), all))
+        }
     }
 
     fn restore(&mut self, name: &str, release: &Release) {
@@ -250,7 +270,8 @@ impl Server {
     }
 
     fn container(&mut self, spec: &ContainerSpec, status: &str) {
-        let image = self.observed.images.get(&spec.image).unwrap_or_else(|| panic!("{} is not on the server", spec.image));
+        let image =
+            self.observed.images.get(&spec.image).unwrap_or_else(|| panic!("{} is not on the server", spec.image));
         let mut facts = ContainerFacts {
             mounts: spec.mounts.iter().map(|mount| mount.source.clone()).collect(),
             name: spec.name.clone(),
