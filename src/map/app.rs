@@ -1,6 +1,6 @@
 //! A service as a Dokku app: what Dokku expresses itself, and the rest as `docker-options`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
@@ -9,6 +9,7 @@ use super::http::{self, Route};
 use super::resources::{AppHooks, AppMount, AppSpec, DockerOptions, Source, UpdateOrder};
 use super::{build, health};
 use crate::docker::{ContainerMount, ContainerSpec};
+use crate::dokku;
 use crate::model::Service;
 
 /// Variable names that would disturb the shell in which Dokku runs `docker create`, or that bash refuses to set.
@@ -66,7 +67,7 @@ pub(super) fn map(
         (None, None) => return None,
     };
     let image = service.image.clone().unwrap_or_default();
-    let gate = health::gate(ctx, service, &image);
+    let gate = health::gate(service);
     let mut build = Builder {
         ctx,
         service,
@@ -90,7 +91,7 @@ pub(super) fn map(
         );
     }
     let order = order(service, publishes);
-    let mut properties = properties(service, &spec, &source, &ports);
+    let mut properties = properties(ctx, service, &spec, &source, &ports);
     let (config, resources, mounts, networks) = settings(&mut build, spec, &mut properties);
     let mut options = DockerOptions {
         build: Vec::new(),
@@ -104,7 +105,7 @@ pub(super) fn map(
         list.sort();
         list.dedup();
     }
-    check_lines(ctx, service, &options);
+    check_options(ctx, service, &options);
     Some(AppSpec {
         image_id: ctx
             .images
@@ -155,27 +156,29 @@ fn join(flag: &str, value: &str) -> String {
     }
 }
 
-/// Options are stored a line each: a line break cannot be kept.
-fn check_lines(ctx: &Context<'_>, service: &Service, options: &DockerOptions) {
-    // Most options are those of several phases.
-    let all: std::collections::BTreeSet<&String> = options
-        .build
-        .iter()
-        .chain(&options.deploy)
-        .chain(&options.run)
-        .collect();
+/// Options that Dokku cannot keep are refused before anything is changed: it stores each on a line of its own.
+fn check_options(ctx: &Context<'_>, service: &Service, options: &DockerOptions) {
+    let all: BTreeSet<&String> = options.build.iter().chain(&options.deploy).chain(&options.run).collect();
     for option in all {
+        let (flag, value) = option.split_once('=').unwrap_or((option, ""));
+        let kept = match option.contains('=') {
+            true => dokku::quote_option(flag, value),
+            false => dokku::bare_option(flag),
+        };
+        let Err(error) = kept else { continue };
+        let path = format!("services.{}.{}", service.name, flag_key(flag));
         if option.contains(['\n', '\r', '\0']) {
-            let flag = option.split('=').next().unwrap_or_default();
             let message = format!("the option {flag} has a line break, which Dokku cannot keep");
-            let key = flag_key(flag);
-            ctx.error(
-                "newline-in-option",
-                &format!("services.{}.{key}", service.name),
-                message,
-                "write it on one line, or move it into a file of the image",
-            );
+            ctx.error("newline-in-option", &path, message, "write it on one line, or move it into a file of the image");
+        } else {
+            ctx.error("not-expressible", &path, error.to_string(), "move it into a file of the image");
         }
+    }
+    let servers: Vec<&String> = options.deploy.iter().filter(|option| option.starts_with("--dns=")).collect();
+    let asked = servers.iter().map(|option| option.trim_start_matches("--dns="));
+    if !asked.eq(service.dns.iter()) {
+        let path = format!("services.{}.dns", service.name);
+        ctx.approximated(&path, "Dokku sorts its options: the name servers are asked in another order", "");
     }
 }
 
@@ -277,6 +280,14 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
             Route::Proxy(_) => {
                 let first = published.split('-').next().unwrap_or_default();
                 let host = if first.is_empty() { "80" } else { first };
+                if published.contains('-') {
+                    build.ctx.approximated(&path, &format!("of the range the proxy serves port {host}"), "publish one port");
+                } else if first.is_empty() {
+                    build.ctx.approximated(&path, "no port of the host is named: the proxy serves it on port 80", "");
+                } else if host == "443" {
+                    let how = "the proxy serves it on port 80, and on 443 once the app has a certificate";
+                    build.ctx.approximated(&path, how, "dokku certs:add, or the letsencrypt plugin");
+                }
                 // Port 443 of the proxy speaks TLS and needs a certificate; the plain port serves meanwhile.
                 map.push(format!(
                     "http:{}:{}",
@@ -338,6 +349,7 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
 }
 
 fn properties(
+    ctx: &Context<'_>,
     service: &Service,
     spec: &ContainerSpec,
     source: &Source,
@@ -386,40 +398,28 @@ fn properties(
     {
         set("builder-dockerfile.dockerfile-path", dockerfile);
     }
-    if let Some(command) = start_command(service, spec) {
+    if let Some(command) = start_command(ctx, service, spec) {
         set("ps.dockerfile-start-cmd", &command);
     }
     out
 }
 
-/// CMD and what is left of ENTRYPOINT after its first word, quoted for xargs, which splits it.
-fn start_command(service: &Service, spec: &ContainerSpec) -> Option<String> {
-    let _ = service;
+/// CMD and what is left of ENTRYPOINT after its first word, in the form that Dokku's `xargs` splits.
+fn start_command(ctx: &Context<'_>, service: &Service, spec: &ContainerSpec) -> Option<String> {
     let entry = spec.entrypoint.iter().flatten().skip(1);
-    let words: Vec<String> = entry
-        .chain(spec.command.iter().flatten())
-        .map(|word| xargs_word(word))
-        .collect();
-    let mut line = words.join(" ");
-    if line.starts_with('-') {
+    let words: Vec<&String> = entry.chain(spec.command.iter().flatten()).collect();
+    match dokku::quote_command(&words) {
         // In quotes, or `ps:set` would take the value for a flag.
-        let first = line.find(' ').unwrap_or(line.len());
-        line = format!("'{}'{}", &line[..first], &line[first..]);
+        Ok(command) if command.starts_with('-') => {
+            let first = command.find(' ').unwrap_or(command.len());
+            Some(format!("'{}'{}", &command[..first], &command[first..]))
+        }
+        Ok(command) => Some(command).filter(|command| !command.is_empty()),
+        Err(error) => {
+            ctx.error("not-expressible", &format!("services.{}.command", service.name), error.to_string(), "");
+            None
+        }
     }
-    (!line.is_empty()).then_some(line)
-}
-
-/// One word for xargs: quotes and backslash only, a line break outside of quotes after a backslash.
-fn xargs_word(word: &str) -> String {
-    let plain = !word.is_empty()
-        && word
-            .chars()
-            .all(|char| char.is_ascii_alphanumeric() || "-_./:=@%+,".contains(char));
-    if plain {
-        return word.to_owned();
-    }
-    let quoted = word.replace('\'', r#"'"'"'"#).replace('\n', "'\\\n'");
-    format!("'{quoted}'")
 }
 
 type Settings = (
@@ -505,7 +505,7 @@ fn settings(
         }
         let text = value.expose().unwrap_or_default();
         // One that is too long is refused elsewhere, with its place.
-        let kept = text.len() >= 100_000 || crate::dokku::config::check(&key, text).is_ok();
+        let kept = text.len() >= 100_000 || dokku::config::check(&key, text).is_ok();
         if kept && !SHELL_NAMES.contains(&key.as_str()) && !key.starts_with("DOKKU_") {
             config.insert(key, value);
         } else {
@@ -742,38 +742,6 @@ fn cpus_text(nano: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_survive_xargs() {
-        for word in [
-            "plain",
-            "a b",
-            "it's",
-            "a\"b",
-            "back\\slash",
-            "$HOME",
-            "",
-            "*",
-            "two\nlines",
-            "tab\there",
-        ] {
-            let mut child = std::process::Command::new("xargs")
-                .args(["-n1", "printf", "[%s]"])
-                .stdin(std::process::Stdio::piped())
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            std::io::Write::write_all(child.stdin.as_mut().unwrap(), xargs_word(word).as_bytes())
-                .unwrap();
-            let output = child.wait_with_output().unwrap();
-            assert_eq!(
-                String::from_utf8_lossy(&output.stdout),
-                format!("[{word}]"),
-                "{}",
-                xargs_word(word)
-            );
-        }
-    }
 
     #[test]
     fn amounts_in_dokkus_words() {

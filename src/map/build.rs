@@ -182,7 +182,7 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
         ctx.error(
             "missing-context",
             &path("context"),
-            format!("the build context {text} is not a directory"),
+            format!("the build context {} is not a directory", shown(ctx, &directory)),
             "import the whole directory, not the compose file alone",
         );
         return None;
@@ -279,11 +279,10 @@ fn outside(
         context.join(dockerfile)
     };
     if !file.is_file() {
-        let shown = file.strip_prefix(&ctx.compose.working_dir).unwrap_or(&file);
         ctx.error(
             "missing-dockerfile",
             path,
-            format!("there is no {} to build from", shown.display()),
+            format!("there is no {} to build from", shown(ctx, &file)),
             "create it, or name another with build.dockerfile",
         );
         return None;
@@ -312,4 +311,9 @@ fn outside(
             None
         }
     }
+}
+
+/// A path as the reader knows it: from the project's directory, which may be a temporary one.
+fn shown(ctx: &Context<'_>, path: &Path) -> String {
+    path.strip_prefix(&ctx.compose.working_dir).unwrap_or(path).display().to_string()
 }

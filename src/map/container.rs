@@ -47,7 +47,7 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         extensions: _,
         stop_grace_period,
         deploy,
-        develop: _,
+        develop,
         attach: _,
         restart,
         provider,
@@ -242,6 +242,10 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         "",
     );
 
+    if develop.is_some() {
+        ctx.approximated(&path("develop"), "sources are not watched: import again after a change", "");
+    }
+
     let mut spec = ContainerSpec {
         name: app.to_owned(),
         platform: text(platform),
@@ -415,7 +419,7 @@ fn deploy(
     let crate::model::Deploy {
         mode,
         replicas: _,
-        labels: _,
+        labels,
         update_config,
         rollback_config,
         resources,
@@ -424,15 +428,20 @@ fn deploy(
         endpoint_mode,
         extensions: _,
     } = deploy;
-    if mode.as_deref().is_some_and(|mode| mode != "replicated") {
-        ctx.approximated(&path("mode"), "one server: it runs as `replicated`", "");
+    match mode.as_deref() {
+        Some("global") => ctx.approximated(&path("mode"), "one server: it runs as `replicated`", ""),
+        Some("global-job") => ctx.approximated(&path("mode"), "one server: it runs as `replicated-job`", ""),
+        _ => {}
+    }
+    if !labels.is_empty() {
+        ctx.not_done(&path("labels"), "they are a Swarm service's, and there is none", "use labels of the service, which its containers get");
     }
     if let Some(update) = update_config {
         for (used, key) in [
             (update.delay.is_some(), "delay"),
             (update.monitor.is_some(), "monitor"),
             (update.max_failure_ratio.is_some(), "max_failure_ratio"),
-            (update.parallelism.is_some(), "parallelism"),
+            (update.parallelism.is_some_and(|many| many != 1), "parallelism"),
         ] {
             if used {
                 ctx.not_done(
@@ -467,7 +476,7 @@ fn deploy(
     {
         ctx.not_done(&path("placement"), "there is one server", "");
     }
-    if endpoint_mode.is_some() {
+    if endpoint_mode.as_deref().is_some_and(|mode| mode != "dnsrr") {
         ctx.not_done(
             &path("endpoint_mode"),
             "names resolve to the containers, as with dnsrr",

@@ -1,6 +1,5 @@
 //! Health checks: the engine's form, Dokku's options, the deploy gate.
 
-use super::context::Context;
 use super::resources::Gate;
 use crate::docker::HealthSpec;
 use crate::model::{Healthcheck, Service};
@@ -34,14 +33,12 @@ pub(super) fn spec(healthcheck: Option<&Healthcheck>) -> Option<HealthSpec> {
 
 /// What a new container has to show before dependents start and the old one goes.
 ///
-/// With a check (the file's or the image's) it is the engine's `healthy`, for as long as the engine itself could
-/// need to say otherwise; without one it is staying up for a short while.
-pub(super) fn gate(ctx: &Context<'_>, service: &Service, image: &str) -> Gate {
+/// Unless the file turns checks off, it is the engine's `healthy`, for as long as the engine itself could need to say
+/// otherwise: whether an image has a check of its own is known only once it is there, and a container without one
+/// passes by staying up for a short while.
+pub(super) fn gate(service: &Service) -> Gate {
     let check = service.healthcheck.as_ref();
-    let off = check.is_some_and(Healthcheck::is_disabled);
-    let own = check.is_some_and(|check| !check.test.is_empty());
-    let images = ctx.images.get(image).is_some_and(|facts| facts.healthcheck);
-    if off || !(own || images) {
+    if check.is_some_and(Healthcheck::is_disabled) {
         return Gate::default();
     }
     let seconds = |value: Option<crate::model::Duration>, default: u64| {

@@ -237,6 +237,13 @@ fn needs(
             }
             continue;
         }
+        if dependency.restart && !implied(service, other) {
+            ctx.not_done(
+                &format!("{path}.restart"),
+                &format!("{} is not restarted when {other} is", service.name),
+                "let it connect again by itself",
+            );
+        }
         let need = match dependency.condition {
             Condition::Started => Need::Started,
             Condition::Healthy => Need::Healthy,
@@ -266,6 +273,14 @@ fn needs(
         out.insert(other.clone(), need);
     }
     out
+}
+
+/// Whether a dependency was not written but follows from a shared namespace, a link or borrowed volumes.
+fn implied(service: &Service, other: &str) -> bool {
+    let first = |text: &String| text.split(':').next() == Some(other);
+    let modes = [&service.network_mode, &service.pid, &service.ipc];
+    let shares = modes.into_iter().flatten().any(|mode| mode.strip_prefix("service:") == Some(other));
+    shares || service.links.iter().any(first) || service.volumes_from.iter().any(first)
 }
 
 /// Two services cannot hold one port of the host.

@@ -46,7 +46,7 @@ pub(super) fn map(
             settle: 0,
         }
     } else {
-        health::gate(ctx, service, &spec.image)
+        health::gate(service)
     };
     let hash = container::digest(&(&spec, &build_digest));
     spec.labels.insert(HASH_LABEL.into(), hash);

@@ -172,7 +172,7 @@ fn bind(
             ctx.error(
                 "missing-source",
                 path,
-                format!("{} does not exist", source.display()),
+                format!("{} does not exist", relative.display()),
                 "create it, or set create_host_path: true",
             );
             return None;
@@ -182,7 +182,7 @@ fn bind(
             ctx.error(
                 "unreadable-source",
                 path,
-                format!("cannot read {}: {error}", source.display()),
+                format!("cannot read {}: {error}", relative.display()),
                 "make it readable for user dokku",
             );
             return None;

@@ -263,10 +263,11 @@ fn update(
     let mut chain = builder.chain(&service.name, &at);
     if !matches!(rollout, Rollout::Nothing) && observed.deployed() {
         let release = inputs.release(app, observed);
-        let undo = vec![Action::ReleaseRestore {
+        let mut undo = inputs.files_back(service);
+        undo.push(Action::ReleaseRestore {
             app: name.clone(),
             release: release.clone(),
-        }];
+        });
         chain.add(
             Action::ReleaseKeep {
                 app: name.clone(),
@@ -308,10 +309,11 @@ fn update(
     if let Some(quantity) = scaled {
         let deploy = matches!(rollout, Rollout::Nothing);
         let cause = format!("replicas from {} to {quantity}", observed.scale);
+        // Behind a new release the undo must not deploy: the release is brought back after it, and is what then runs.
         let undo = vec![Action::Scale {
             app: name.clone(),
             quantity: observed.scale,
-            deploy: true,
+            deploy,
         }];
         reasons.push(cause.clone());
         chain.add(

@@ -63,14 +63,15 @@ fn externals(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut V
         if !inputs.observed.networks.contains_key(name) {
             let message = format!("the network {name} is external and does not exist");
             let hint = format!("make it: dokku network:create {name}");
-            out.push(placed(Diagnostic::error("missing-network", message), at("networks")).hint(hint));
+            out.push(placed(Diagnostic::error("missing-network", message), at(&format!("networks.{name}")).or_else(|| at("networks"))).hint(hint));
         }
     }
     for name in &inputs.desired.external_volumes {
         if !inputs.observed.volumes.contains_key(name) {
             let message = format!("the volume {name} is external and does not exist");
             let hint = format!("make it: docker volume create {name}");
-            out.push(placed(Diagnostic::error("missing-volume", message), at("volumes")).hint(hint));
+            let key = inputs.desired.volume_names.iter().find(|(_, own)| *own == name).map_or(name, |(key, _)| key);
+            out.push(placed(Diagnostic::error("missing-volume", message), at(&format!("volumes.{key}")).or_else(|| at("volumes"))).hint(hint));
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn container(
         .last_raw(&service.name)
         .map(replicas)
         .unwrap_or_default();
+    let owner = owner_made_anew(builder, &raw.container);
     let mut chain = builder.chain(&service.name, &at);
     let mut prepared = false;
     for spec in &specs {
@@ -48,6 +49,9 @@ pub(super) fn container(
             inputs
                 .files_changed(service)
                 .then(|| "a mounted file changed".into())
+        }).or_else(|| {
+            let owner = owner.as_ref()?;
+            Some(format!("shares a namespace with {}, which is made anew", owner.name))
         }) else {
             continue;
         };
@@ -55,7 +59,7 @@ pub(super) fn container(
             prepare(inputs, &mut chain, service, raw);
             prepared = true;
         }
-        replace(inputs, &mut chain, spec, existing, &cause);
+        replace(inputs, &mut chain, service, spec, existing, &cause);
         symbol = if existing.is_some() || symbol == '~' {
             '~'
         } else {
@@ -70,7 +74,7 @@ pub(super) fn container(
         .filter(|old| !specs.iter().any(|spec| spec.name == old.name))
     {
         if inputs.observed.containers.contains_key(&gone.name) {
-            stash(inputs, &mut chain, &gone.name, true, "fewer replicas");
+            stash(inputs, &mut chain, service, &gone.name, true, "fewer replicas");
             reasons.push(format!("replicas to {}", specs.len()));
             symbol = '~';
         }
@@ -91,6 +95,9 @@ pub(super) fn container(
         }
     }
     chain.provides(format!("service:{}/Healthy", service.name));
+    if let Some(owner) = &owner {
+        start_after(builder, owner, &specs);
+    }
     reasons.dedup();
     Outcome { symbol, reasons }
 }
@@ -120,7 +127,7 @@ pub(super) fn job(
         "new"
     };
     if existing.is_some() {
-        stash(inputs, &mut chain, name, false, cause);
+        stash(inputs, &mut chain, service, name, false, cause);
     }
     let undo = vec![Action::ContainerRemove { name: name.clone() }];
     chain.add(
@@ -138,6 +145,65 @@ pub(super) fn job(
     Outcome {
         symbol: if done.is_some() { '~' } else { '+' },
         reasons: Vec::new(),
+    }
+}
+
+/// A container whose namespace another one shares, and that this plan makes anew: the engine binds the two by id.
+struct Owner {
+    name: String,
+    /// The operation whose undo brings the one of before back.
+    kept: Option<usize>,
+}
+
+fn owner_made_anew(builder: &Builder, spec: &ContainerSpec) -> Option<Owner> {
+    let shared = [&spec.network_mode, &spec.pid, &spec.ipc];
+    let name = shared.into_iter().filter_map(|mode| mode.strip_prefix("container:")).find(|owner| {
+        let of_app = |app: &String| owner.strip_suffix(".web.1") == Some(app);
+        builder.ops.iter().any(|op| match &op.action {
+            Action::ContainerRun { spec } => spec.name == *owner,
+            Action::Deploy { app, .. }
+            | Action::Rebuild { app }
+            | Action::Restart { app }
+            | Action::Start { app }
+            | Action::Scale { app, deploy: true, .. } => of_app(app),
+            _ => false,
+        })
+    })?;
+    let kept = builder.ops.iter().position(|op| match &op.action {
+        Action::ContainerStash { name: stashed, .. } => stashed == name,
+        Action::ReleaseKeep { app, .. } => name.strip_suffix(".web.1") == Some(app),
+        _ => false,
+    });
+    Some(Owner { name: name.to_owned(), kept })
+}
+
+/// An undo cannot start what shares a namespace before the namespace is back: the owner's undo does it.
+fn start_after(builder: &mut Builder, owner: &Owner, specs: &[ContainerSpec]) {
+    let Some(kept) = owner.kept else { return };
+    for spec in specs {
+        let stash = builder.ops.iter_mut().find(|op| {
+            matches!(&op.action, Action::ContainerStash { name, .. } if *name == spec.name)
+        });
+        let Some(stash) = stash else { continue };
+        let mut back = Vec::new();
+        for action in &mut stash.undo {
+            let was = action.clone();
+            if let Action::ContainerUnstash { running: running @ true, .. } = action {
+                *running = false;
+                back.push(was);
+            }
+        }
+        if back.is_empty() {
+            continue;
+        }
+        if owner.name.ends_with(".web.1") {
+            // Dokku makes another container, which the one of before knows nothing of.
+            back = vec![
+                Action::ContainerRemove { name: spec.name.clone() },
+                Action::ContainerRun { spec: spec.clone() },
+            ];
+        }
+        builder.ops[kept].undo.extend(back);
     }
 }
 
@@ -212,12 +278,13 @@ fn stale(
 fn replace(
     inputs: &Inputs<'_>,
     chain: &mut Chain<'_>,
+    service: &DesiredService,
     spec: &ContainerSpec,
     existing: Option<&ContainerFacts>,
     cause: &str,
 ) {
     if existing.is_some() {
-        stash(inputs, chain, &spec.name, true, cause);
+        stash(inputs, chain, service, &spec.name, true, cause);
     }
     let undo = vec![Action::ContainerRemove {
         name: spec.name.clone(),
@@ -231,7 +298,14 @@ fn replace(
 }
 
 /// Puts a container aside under a name that only this run uses; the cleanup removes it.
-fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, name: &str, running: bool, cause: &str) {
+fn stash(
+    inputs: &Inputs<'_>,
+    chain: &mut Chain<'_>,
+    service: &DesiredService,
+    name: &str,
+    running: bool,
+    cause: &str,
+) {
     let was_running = running
         && inputs
             .observed
@@ -239,11 +313,12 @@ fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, name: &str, running: bool, 
             .get(name)
             .is_some_and(|facts| facts.status == "running" || facts.status == "restarting");
     let stash = stash_name(name);
-    let undo = vec![Action::ContainerUnstash {
+    let mut undo = inputs.files_back(service);
+    undo.push(Action::ContainerUnstash {
         name: name.to_owned(),
         stash: stash.clone(),
         running: was_running,
-    }];
+    });
     chain.add(
         Action::ContainerStash {
             name: name.to_owned(),

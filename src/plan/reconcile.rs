@@ -57,14 +57,16 @@ impl<'a> Inputs<'a> {
 
     /// Whether a file that the service mounts is delivered anew by this plan, other than for the first time.
     pub(super) fn files_changed(&self, service: &DesiredService) -> bool {
-        let Some(last) = self.last_service(&service.name) else {
-            return false;
-        };
-        service.files.iter().any(|tree| {
-            last.files
-                .iter()
-                .any(|old| old.target == tree.target && old.digest != tree.digest)
-        })
+        !self.files_back(service).is_empty()
+    }
+
+    /// What puts the files of before back, which an undo needs before it starts what mounts them.
+    pub(super) fn files_back(&self, service: &DesiredService) -> Vec<Action> {
+        let before = self.last_service(&service.name).map_or(&[][..], |last| &last.files);
+        let changed = service.files.iter().filter(|tree| {
+            before.iter().any(|old| old.target == tree.target && old.digest != tree.digest)
+        });
+        changed.map(|tree| Action::FilesRestore { target: tree.target.clone() }).collect()
     }
 }
 
