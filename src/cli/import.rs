@@ -33,36 +33,48 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
     source_args.source = source;
     let dir = session.project_dir(&project)?;
     let cancel = Cancel::default();
-    let lock = if args.dry_run {
-        None
-    } else {
-        let wait = Duration::from_secs(args.lock_wait);
-        Some(Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled()).map_err(super::recover::lock_error)?)
-    };
-    if let Some(open) = unfinished(&dir)? {
-        match &lock {
-            Some(lock) => {
-                printer.step(&format!("Ending the interrupted run {}", open.run));
-                let exit = recover::recover(session, printer, lock)?;
-                if exit != Exit::Done {
-                    return Ok(exit);
-                }
-            }
-            None if open.at_work => printer.warn(&format!("run {} is at work: the plan is of the server as it is now", open.run)),
-            None => printer.warn(&format!("run {} was interrupted: the next import or compose:recover ends it first", open.run)),
-        }
-    }
-    version_floor(session)?;
-    let key = session.digest_key(lock.is_some())?;
-    let state = State::load(&dir)?;
-    let prepared = prepare(session, printer, args, &project, &source_args, &key, state.as_ref())?;
-    let plan = &prepared.plan;
     if args.dry_run {
+        if let Some(open) = unfinished(&dir)? {
+            let word = if open.at_work { "is at work: the plan is of the server as it is now" } else { "was interrupted: the next import or compose:recover ends it first" };
+            printer.warn(&format!("run {} {word}", open.run));
+        }
+        let key = session.digest_key(false)?;
+        let state = State::load(&dir)?;
+        let prepared = prepare(session, printer, args, &project, &source_args, &key, state.as_ref())?;
         return Ok(dry_run(printer, args, &prepared));
     }
-    let Some(lock) = lock else { bail!("the project is not locked") };
+    let wait = Duration::from_secs(args.lock_wait);
+    let lock = Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled()).map_err(recover::lock_error)?;
+    let result = locked(session, printer, args, &project, &source_args, &lock, cancel);
+    // A project that never came to be leaves nothing, unless something is left to be ended.
+    if State::load(&dir)?.is_none() && unfinished(&dir)?.is_none() {
+        dir.remove()?;
+    }
+    result
+}
+
+fn locked(
+    session: &Session,
+    printer: &Printer,
+    args: &ImportArgs,
+    project: &str,
+    source: &super::args::SourceArgs,
+    lock: &Lock,
+    cancel: Cancel,
+) -> Result<Exit> {
+    if let Some(open) = unfinished(lock.dir())? {
+        printer.step(&format!("Ending the interrupted run {}", open.run));
+        let exit = recover::recover(session, printer, lock)?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+    }
+    let key = session.digest_key(true)?;
+    let state = State::load(lock.dir())?;
+    let prepared = prepare(session, printer, args, project, source, &key, state.as_ref())?;
+    let plan = &prepared.plan;
     if plan.is_empty() {
-        refresh(session, &lock, state, &prepared)?;
+        refresh(session, lock, state, &prepared)?;
         if printer.is_json() {
             printer.json(&json!({ "version": 1, "project": project, "outcome": "unchanged", "plan": show::to_json(plan) }));
         } else {
@@ -78,7 +90,22 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
         }
         printer.header(&show::summary(plan));
     }
-    apply(session, printer, args, &lock, &prepared, state, cancel)
+    permitted(session, plan)?;
+    apply(session, printer, args, lock, &prepared, state, cancel)
+}
+
+/// What goes straight to the engine is asked of Dokku's `user-auth` first, as if it were an app.
+fn permitted(session: &Session, plan: &Plan) -> Result<()> {
+    for op in &plan.ops {
+        let name = match &op.action {
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => &spec.name,
+            _ => continue,
+        };
+        if !session.dokku.may(&["apps:create", name])? {
+            return Err(Failed::new(Exit::Wrong, format!("you may not create {name} on this server: nothing was changed")).into());
+        }
+    }
+    Ok(())
 }
 
 /// Project and source: `import shop ./dir`, or `import --project shop ./dir`.
@@ -124,6 +151,7 @@ fn prepare(
     key: &DigestKey,
     state: Option<&State>,
 ) -> Result<Prepared> {
+    version_floor(session)?;
     let controls = controls(session, project, state)?;
     printer.hide(controls.values().filter(|value| value.len() >= 6));
     let input = load::load(source, session, project, controls, printer, |_| {})?;
@@ -151,6 +179,7 @@ fn prepare(
             remembered: state.map(|state| &state.desired),
             allowed_paths: &allowed,
             reserved: &reserved,
+            sent: input.source.sent.as_deref(),
             findings: &findings,
         };
         map::map(&ctx)
@@ -178,7 +207,10 @@ fn prepare(
     if args.strict && warnings > 0 {
         return Err(Failed::new(Exit::Wrong, format!("{warnings} warnings, and --strict was given: nothing was changed")).into());
     }
-    let plan = reconcile(&inputs);
+    let mut plan = reconcile(&inputs);
+    if let Some(seconds) = args.timeout {
+        shorten(&mut plan, seconds.max(1));
+    }
     let checksum = checksum(&input, key);
     Ok(Prepared { input, desired, observed, plan, checksum, warnings, not_done })
 }
@@ -380,6 +412,17 @@ pub(super) fn runner(session: &Session, state: Option<&State>) -> ServerRunner {
         engine: Arc::clone(&session.engine),
         site: session.site.clone(),
         delivered: Mutex::new(state.map(|state| state.delivered.clone()).unwrap_or_default()),
+    }
+}
+
+/// `--timeout` also bounds what brings its own limit: jobs and gates.
+fn shorten(plan: &mut Plan, seconds: u64) {
+    for op in &mut plan.ops {
+        match &mut op.action {
+            Action::JobRun { limit, .. } => *limit = (*limit).min(seconds),
+            Action::Await { gate, .. } => gate.limit = gate.limit.min(seconds),
+            _ => {}
+        }
     }
 }
 

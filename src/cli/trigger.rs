@@ -39,7 +39,7 @@ fn answer(session: &Session, printer: &Printer, name: &str, args: &[String]) -> 
         "pre-delete" => pre_delete(session, arg(0)),
         "post-delete" => post_delete(session, arg(0)),
         "post-app-rename-setup" => renamed(session, printer, arg(0), arg(1)),
-        "post-app-clone-setup" => cloned(session, arg(1)),
+        "post-app-clone" => cloned(session, arg(0), arg(1)),
         "pre-restore" => pre_restore(session, printer),
         _ => Ok(Exit::Done),
     }
@@ -142,7 +142,12 @@ fn renamed(session: &Session, printer: &Printer, old: &str, new: &str) -> Result
 }
 
 /// `OLD NEW`: a clone is nobody's service. It must not answer to the service's name or write to its volumes.
-fn cloned(session: &Session, new: &str) -> Result<Exit> {
+///
+/// At `post-app-clone-setup` the options, networks and mounts of the old app are not all copied yet.
+fn cloned(session: &Session, old: &str, new: &str) -> Result<Exit> {
+    if hooks(session, old)?.is_none() {
+        return Ok(Exit::Done);
+    }
     let dokku = &session.dokku;
     let deploy = dokku::options::Phase::Deploy;
     let options = dokku.options(new)?;

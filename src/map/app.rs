@@ -378,7 +378,13 @@ fn start_command(service: &Service, spec: &ContainerSpec) -> Option<String> {
         .chain(spec.command.iter().flatten())
         .map(|word| xargs_word(word))
         .collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let mut line = words.join(" ");
+    if line.starts_with('-') {
+        // In quotes, or `ps:set` would take the value for a flag.
+        let first = line.find(' ').unwrap_or(line.len());
+        line = format!("'{}'{}", &line[..first], &line[first..]);
+    }
+    (!line.is_empty()).then_some(line)
 }
 
 /// One word for xargs: quotes and backslash only, a line break outside of quotes after a backslash.

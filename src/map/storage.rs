@@ -142,7 +142,17 @@ fn bind(
         );
         return None;
     }
+    if !ctx.may_read(&source, path) {
+        return None;
+    }
+    // A link that leaves the project is a path of the host, with the administrator's rules for those.
+    if let Ok(real) = source.canonicalize()
+        && !crate::compose::is_within(&real, &ctx.compose.working_dir).unwrap_or(false)
+    {
+        return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
+    }
     let target = ctx.site.storage(ctx.project).join(relative);
+    let source = source.canonicalize().unwrap_or(source);
     let create = volume
         .bind
         .as_ref()
@@ -506,6 +516,9 @@ fn file(
         );
     }
     let mode = reference.mode.map_or(0o444, |mode| mode.0);
+    if given.file.is_some_and(|file| !ctx.may_read(Path::new(file), path)) {
+        return;
+    }
     let (content, digest) = match (given.file, given.text, given.variable) {
         (Some(file), _, _) => match std::fs::read(file) {
             Ok(bytes) => match String::from_utf8(bytes) {

@@ -232,9 +232,11 @@ fn problem(verb: &str, path: &Path, error: &io::Error) -> ActionError {
     ActionError::new(format!("cannot {verb} {}: {error}", path.display()))
 }
 
+/// Removing what is not there is done; so is removing a file where a directory stands, which no delivery wrote.
 fn gone(result: io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), NotFound | IsADirectory | NotADirectory) => Ok(()),
         other => other,
     }
 }
