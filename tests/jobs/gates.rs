@@ -14,7 +14,7 @@ fn health(test: &[&str]) -> Option<HealthSpec> {
 
 fn started(server: &Server, spec: ContainerSpec) -> String {
     let name = spec.name.clone();
-    server.run(&Action::ContainerRun { spec }).unwrap();
+    server.run(&Action::ContainerRun { spec: spec.into() }).unwrap();
     name
 }
 
