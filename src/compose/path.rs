@@ -73,20 +73,27 @@ impl Path {
 
     /// Whether `pattern` fits: keys separated by dots, `*` for any key or index.
     pub(super) fn matches(&self, pattern: &str) -> bool {
-        // From the end, where patterns differ.
+        // From the end, where patterns differ: most do not fit by their last part.
+        let mut left = pattern;
         let mut steps = self.upwards();
-        for part in pattern.rsplit('.') {
-            let fits = match steps.next() {
-                None => false,
-                Some(_) if part == "*" => true,
-                Some(Step::Key(key)) => key == part,
-                Some(Step::Index(_)) => false,
+        while let Some(step) = steps.next() {
+            let rest = match (left.strip_suffix('*'), step) {
+                (Some(rest), _) => rest,
+                (None, Step::Key(key)) => match left.strip_suffix(key.as_str()) {
+                    Some(rest) if !key.contains('.') => rest,
+                    _ => return false,
+                },
+                (None, Step::Index(_)) => return false,
             };
-            if !fits {
-                return false;
+            if rest.is_empty() {
+                return steps.next().is_none();
+            }
+            match rest.strip_suffix('.') {
+                Some(rest) => left = rest,
+                None => return false,
             }
         }
-        steps.next().is_none()
+        false
     }
 }
 
@@ -114,6 +121,11 @@ mod tests {
         assert!(!path.matches("services.*.ports"));
         assert!(!path.matches("services.*.ports.*.target"));
         assert!(!path.matches("services.*.volumes.*"));
+        assert!(!path.matches("*.services.*.ports.*") && !path.matches("my.web.ports.*"));
+        assert!(!Path::of(&["services", "deploy.labels"]).matches("services.deploy.labels"));
+        assert!(!Path::of(&["services", "web", "sports"]).matches("services.*.ports"));
+        assert!(!Path::of(&["services", "web", "ports"]).matches("services.*.sports"));
+        assert!(!Path::default().matches("services"));
         assert_eq!(path.to_string(), "services.my.web.ports[2]");
     }
 }
