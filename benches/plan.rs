@@ -88,7 +88,8 @@ fn peak() -> Option<u64> {
 
 /// Peak memory in KiB of a process that plans `dir` once; 0: that it starts at all.
 fn peak_of(dir: &Path, services: usize) -> Option<u64> {
-    let output = Command::new(std::env::current_exe().ok()?).arg(PEAK).arg(services.to_string()).arg(dir).output().ok()?;
+    let output =
+        Command::new(std::env::current_exe().ok()?).arg(PEAK).arg(services.to_string()).arg(dir).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 

@@ -73,27 +73,26 @@ impl Path {
 
     /// Whether `pattern` fits: keys separated by dots, `*` for any key or index.
     pub(super) fn matches(&self, pattern: &str) -> bool {
-        // From the end, where patterns differ: most do not fit by their last part.
+        self.without(pattern).is_some_and(|above| above.last.is_none())
+    }
+
+    /// What stands above the part of the path that `pattern` fits, where it fits the end.
+    pub(super) fn without(&self, pattern: &str) -> Option<&Self> {
         let mut left = pattern;
-        let mut steps = self.upwards();
-        while let Some(step) = steps.next() {
-            let rest = match (left.strip_suffix('*'), step) {
+        let mut path = self;
+        loop {
+            let link = path.last.as_deref()?;
+            let rest = match (left.strip_suffix('*'), &link.step) {
                 (Some(rest), _) => rest,
-                (None, Step::Key(key)) => match left.strip_suffix(key.as_str()) {
-                    Some(rest) if !key.contains('.') => rest,
-                    _ => return false,
-                },
-                (None, Step::Index(_)) => return false,
+                (None, Step::Key(key)) if !key.contains('.') => left.strip_suffix(key.as_str())?,
+                _ => return None,
             };
+            path = &link.above;
             if rest.is_empty() {
-                return steps.next().is_none();
+                return Some(path);
             }
-            match rest.strip_suffix('.') {
-                Some(rest) => left = rest,
-                None => return false,
-            }
+            left = rest.strip_suffix('.')?;
         }
-        false
     }
 }
 
