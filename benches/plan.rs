@@ -61,6 +61,7 @@ fn plan(dir: &Path, phases: &mut Phases) -> Plan {
         remembered: None,
         allowed_paths: &[],
         reserved: &BTreeSet::new(),
+        sent: None,
         findings: &findings,
     });
     let found = findings.into_diagnostics();
