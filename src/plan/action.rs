@@ -116,7 +116,7 @@ pub enum Action {
     /// Removes an image name that this project made.
     ImageRemove { image: String },
     /// Creates and starts a raw container.
-    ContainerRun { spec: ContainerSpec },
+    ContainerRun { spec: Box<ContainerSpec> },
     /// Stops and removes a raw container of this project.
     ContainerRemove { name: String },
     /// Stops a raw container and gives it another name, so that a new one can take its place.
@@ -128,7 +128,7 @@ pub enum Action {
         running: bool,
     },
     /// Creates a container, waits for its end; an exit code other than 0 fails.
-    JobRun { spec: ContainerSpec, limit: u64 },
+    JobRun { spec: Box<ContainerSpec>, limit: u64 },
     /// Waits until a raw container or an app's containers pass the gate.
     Await { target: AwaitTarget, gate: Gate },
 }

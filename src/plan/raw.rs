@@ -132,7 +132,7 @@ pub(super) fn job(
     let undo = vec![Action::ContainerRemove { name: name.clone() }];
     chain.add(
         Action::JobRun {
-            spec: raw.container.clone(),
+            spec: Box::new(raw.container.clone()),
             limit: raw.gate.limit,
         },
         cause,
@@ -290,7 +290,7 @@ fn replace(
         name: spec.name.clone(),
     }];
     chain.add(
-        Action::ContainerRun { spec: spec.clone() },
+        Action::ContainerRun { spec: Box::new(spec.clone()) },
         cause,
         Class::Recreate,
         undo,

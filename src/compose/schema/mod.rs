@@ -258,7 +258,7 @@ impl Checker<'_> {
     }
 
     fn unknown_key(&mut self, key: &str, span: crate::diag::Span, object: &Object, path: &Path) {
-        let message = match path.steps() {
+        let message = match path.steps().as_slice() {
             [] => format!("unknown top-level key `{key}`"),
             [Step::Key(section), Step::Key(name)] => match kind(section) {
                 Some(kind) => format!("unknown key `{key}` in {kind} `{name}`"),
@@ -294,7 +294,7 @@ fn kind(section: &str) -> Option<&'static str> {
 }
 
 fn section(path: &Path) -> Option<&'static str> {
-    match path.steps() {
+    match path.steps().as_slice() {
         [Step::Key(section)] => kind(section),
         _ => None,
     }
