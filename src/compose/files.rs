@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,21 +28,45 @@ pub trait Files: Sync {
 }
 
 /// The local file system.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Disk {
     /// Size in bytes beyond which a file is not read.
     pub limit: u64,
+    /// Where files were sent by somebody: the directory that nothing read may leave, links followed.
+    pub within: Option<PathBuf>,
 }
 
 impl Default for Disk {
     /// A limit of 16 MiB: far above any compose or env file.
     fn default() -> Self {
-        Self { limit: 16 << 20 }
+        Self { limit: 16 << 20, within: None }
     }
+}
+
+impl Disk {
+    /// Whether `path` may be read: it stands, links followed, below the directory that was sent.
+    fn check(&self, path: &Path) -> io::Result<()> {
+        match &self.within {
+            Some(root) if !is_within(path, root)? => {
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is outside of what was sent"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether `path` stands below `root`, links followed in both.
+///
+/// # Errors
+///
+/// Where either does not exist or cannot be looked at.
+pub fn is_within(path: &Path, root: &Path) -> io::Result<bool> {
+    Ok(path.canonicalize()?.starts_with(root.canonicalize()?))
 }
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.check(path)?;
         let kind = std::fs::metadata(path)?.file_type();
         if kind.is_fifo() || kind.is_socket() {
             // Opening one could wait for ever.
@@ -58,6 +82,7 @@ impl Files for Disk {
 
     fn kind(&self, path: &Path) -> Option<FileKind> {
         let metadata = std::fs::metadata(path).ok()?;
+        // What lies outside is there, so that it is refused when read and not called missing.
         Some(if metadata.is_dir() { FileKind::Dir } else { FileKind::File })
     }
 }
@@ -71,10 +96,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("compose.yaml");
         std::fs::write(&path, "12345").unwrap();
-        assert_eq!(Disk { limit: 5 }.read(&path).unwrap(), b"12345");
-        assert_eq!(Disk { limit: 4 }.read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let limited = |limit| Disk { limit, within: None };
+        assert_eq!(limited(5).read(&path).unwrap(), b"12345");
+        assert_eq!(limited(4).read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(Disk::default().kind(&path), Some(FileKind::File));
         assert_eq!(Disk::default().kind(dir.path()), Some(FileKind::Dir));
         assert_eq!(Disk::default().kind(&dir.path().join("none")), None);
+    }
+
+    #[test]
+    fn what_was_sent_is_not_left_by_a_path_or_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("sent");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(dir.path().join("secret"), "1").unwrap();
+        std::fs::write(root.join("mine"), "2").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), root.join("link")).unwrap();
+        let disk = Disk { within: Some(root.clone()), ..Disk::default() };
+        assert_eq!(disk.read(&root.join("mine")).unwrap(), b"2");
+        for outside in [root.join("link"), root.join("../secret"), dir.path().join("secret")] {
+            assert_eq!(disk.read(&outside).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
     }
 }

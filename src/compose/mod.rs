@@ -53,7 +53,7 @@ use indexmap::IndexMap;
 use crate::diag::{Diagnostics, Sources};
 use crate::model::Project;
 
-pub use files::{Disk, FileKind, Files};
+pub use files::{Disk, FileKind, Files, is_within};
 pub use load::load;
 pub use render::{Format, config_json, render_config};
 

@@ -152,12 +152,7 @@ pub trait Engine: Send + Sync {
     /// Removes a network.
     fn network_remove(&self, name: &str) -> EngineResult<()>;
     /// Connects a container (`docker network connect`); connected already is success.
-    fn network_connect(
-        &self,
-        network: &str,
-        container: &str,
-        endpoint: &EndpointSpec,
-    ) -> EngineResult<()>;
+    fn network_connect(&self, network: &str, container: &str, endpoint: &EndpointSpec) -> EngineResult<()>;
 
     /// All volumes.
     fn volumes(&self) -> EngineResult<Vec<VolumeFacts>>;
@@ -173,12 +168,7 @@ pub trait Engine: Send + Sync {
     /// Removes an image name; in use is an error (409).
     fn image_remove(&self, reference: &str) -> EngineResult<()>;
     /// Pulls through the docker command, which knows registry logins.
-    fn image_pull(
-        &self,
-        reference: &str,
-        platform: Option<&str>,
-        limit: Duration,
-    ) -> EngineResult<()>;
+    fn image_pull(&self, reference: &str, platform: Option<&str>, limit: Duration) -> EngineResult<()>;
     /// Builds through the docker command, which knows BuildKit; gives the image id.
     fn image_build(&self, spec: &ImageBuildSpec, limit: Duration) -> EngineResult<String>;
 

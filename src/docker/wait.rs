@@ -64,9 +64,7 @@ pub fn wait_ready(
                 let verdict = match (facts.status.as_str(), want, facts.health.as_str()) {
                     ("exited" | "dead", ..) => Some(Verdict::Exited(facts.exit_code)),
                     _ if restarts >= LOOP => Some(Verdict::RestartLoop(facts.exit_code)),
-                    ("running", Want::Running, _) | ("running", Want::Healthy, "healthy") => {
-                        Some(Verdict::Ready)
-                    }
+                    ("running", Want::Running, _) | ("running", Want::Healthy, "healthy") => Some(Verdict::Ready),
                     ("running", Want::Healthy, "unhealthy") => Some(Verdict::Unhealthy),
                     ("running", Want::Healthy, "") => Some(Verdict::NoHealthCheck),
                     _ => None,

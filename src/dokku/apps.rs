@@ -11,16 +11,13 @@ pub fn create(app: &str) -> Call {
 /// `apps:destroy --force APP`: containers, images, configuration; links of datastores are undone,
 /// storage entries and volumes stay.
 pub fn destroy(app: &str) -> Call {
-    Call::new("apps:destroy", ["--force", app])
-        .about(app)
-        .limit(SLOW)
+    Call::new("apps:destroy", ["--force", app]).about(app).limit(SLOW)
 }
 
 impl Dokku {
     /// The names of all apps, in the order of Dokku's reports (`apps:list --format json`).
     pub fn apps(&self) -> DokkuResult<Vec<String>> {
-        self.call(Call::new("apps:list", ["--format", "json"]))?
-            .json()
+        self.call(Call::new("apps:list", ["--format", "json"]))?.json()
     }
 
     /// Whether there is such an app (`apps:exists APP`).
@@ -40,9 +37,7 @@ impl Dokku {
     /// the property is taken back.
     pub fn create_parked(&self, app: &str) -> DokkuResult<()> {
         if self.app_exists(app)? {
-            return Err(DokkuError::AppExists {
-                app: app.to_owned(),
-            });
+            return Err(DokkuError::AppExists { app: app.to_owned() });
         }
         self.call(property::write("proxy", app, "type", proxy::PARKED))?;
         let Err(error) = self.call(create(app)) else {

@@ -17,10 +17,7 @@ impl Dokku {
         }
         let env = self.env();
         let name = |keys: &[&str], default: &str| {
-            keys.iter()
-                .find_map(|key| env.get(*key))
-                .map_or(default, String::as_str)
-                .to_owned()
+            keys.iter().find_map(|key| env.get(*key)).map_or(default, String::as_str).to_owned()
         };
         let user = name(&["SSH_USER", "USER", "LOGNAME"], "root");
         let key = name(&["NAME"], "default");
@@ -36,18 +33,12 @@ impl Dokku {
 
     /// Whether a plugin other than Dokku's event log decides who may what.
     fn has_user_auth(&self) -> bool {
-        let enabled = self
-            .env()
-            .get("PLUGIN_ENABLED_PATH")
-            .map(String::as_str)
-            .unwrap_or_default();
+        let enabled = self.env().get("PLUGIN_ENABLED_PATH").map(String::as_str).unwrap_or_default();
         let plugins = match Path::new(enabled).read_dir() {
             Ok(plugins) => plugins,
             // Where nothing can be read, the trigger is asked.
             Err(error) => return error.kind() != std::io::ErrorKind::NotFound,
         };
-        plugins.flatten().any(|plugin| {
-            plugin.file_name() != "20_events" && plugin.path().join("user-auth").exists()
-        })
+        plugins.flatten().any(|plugin| plugin.file_name() != "20_events" && plugin.path().join("user-auth").exists())
     }
 }

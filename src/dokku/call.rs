@@ -43,9 +43,7 @@ pub struct Call {
 impl Call {
     /// `dokku COMMAND ARGS...`, which reads nothing and may take [`QUICK`].
     pub fn new(command: &str, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let args = std::iter::once(command.to_owned())
-            .chain(args.into_iter().map(Into::into))
-            .collect();
+        let args = std::iter::once(command.to_owned()).chain(args.into_iter().map(Into::into)).collect();
         Self {
             program: Program::Dokku,
             args,
@@ -59,10 +57,7 @@ impl Call {
     }
 
     /// `program` with `args` instead of `dokku`.
-    pub(super) fn other(
-        program: Program,
-        args: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
+    pub(super) fn other(program: Program, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let mut call = Self::new("", args);
         call.args.remove(0);
         Self { program, ..call }
@@ -124,11 +119,7 @@ impl Call {
             .chain(self.args.iter().cloned())
             .map(|word| quote_word(&word))
             .collect();
-        let note = if self.stdin_note.is_empty() {
-            String::new()
-        } else {
-            format!(" < ({})", self.stdin_note)
-        };
+        let note = if self.stdin_note.is_empty() { String::new() } else { format!(" < ({})", self.stdin_note) };
         format!("{}{note}", words.join(" "))
     }
 }
@@ -154,10 +145,8 @@ impl fmt::Debug for Call {
 /// text unreadable, and could be guessed.
 pub(super) fn masked(text: &str, secrets: &[String]) -> String {
     let mut text = text.to_owned();
-    let mut parts: Vec<&str> = secrets
-        .iter()
-        .flat_map(|secret| std::iter::once(secret.as_str()).chain(secret.lines()))
-        .collect();
+    let mut parts: Vec<&str> =
+        secrets.iter().flat_map(|secret| std::iter::once(secret.as_str()).chain(secret.lines())).collect();
     parts.retain(|part| part.len() >= 4);
     // The longest first, so that one that contains another leaves no rest.
     parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.len()));
@@ -177,34 +166,16 @@ mod tests {
     #[test]
     fn it_prints_as_the_line_to_type() {
         let call = Call::new("docker-options:add", ["shop", "deploy", "'--label=a b'"]);
-        assert_eq!(
-            call.to_string(),
-            r"dokku docker-options:add shop deploy ''\''--label=a b'\'''"
-        );
-        let call = Call::new("config:import", ["--format=json", "shop", "-"])
-            .quiet()
-            .stdin("{}", "0 variables");
-        assert_eq!(
-            call.to_string(),
-            "dokku --quiet config:import --format=json shop - < (0 variables)"
-        );
-        assert_eq!(
-            Call::other(Program::Prop, ["get", "x"]).to_string(),
-            "prop get x"
-        );
+        assert_eq!(call.to_string(), r"dokku docker-options:add shop deploy ''\''--label=a b'\'''");
+        let call = Call::new("config:import", ["--format=json", "shop", "-"]).quiet().stdin("{}", "0 variables");
+        assert_eq!(call.to_string(), "dokku --quiet config:import --format=json shop - < (0 variables)");
+        assert_eq!(Call::other(Program::Prop, ["get", "x"]).to_string(), "prop get x");
     }
 
     #[test]
     fn secrets_are_masked_whole_and_by_line() {
-        let secrets = [
-            "hunter2".to_owned(),
-            "hunter2-long".to_owned(),
-            "line one\nline two".to_owned(),
-            "1".to_owned(),
-        ];
-        assert_eq!(
-            masked("PW: hunter2-long, hunter2, 1; line two", &secrets),
-            "PW: ***, ***, 1; ***"
-        );
+        let secrets =
+            ["hunter2".to_owned(), "hunter2-long".to_owned(), "line one\nline two".to_owned(), "1".to_owned()];
+        assert_eq!(masked("PW: hunter2-long, hunter2, 1; line two", &secrets), "PW: ***, ***, 1; ***");
     }
 }

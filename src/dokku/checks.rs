@@ -17,13 +17,7 @@ pub struct Checks {
 impl Checks {
     /// Reads an app's `checks:report`.
     pub fn from_report(report: &Report) -> Self {
-        let list = |key| {
-            report
-                .list(key)
-                .into_iter()
-                .filter(|word| word != "none")
-                .collect()
-        };
+        let list = |key| report.list(key).into_iter().filter(|word| word != "none").collect();
         Self {
             disabled: list("disabled-list"),
             skipped: list("skipped-list"),
@@ -55,12 +49,7 @@ pub fn enable(app: &str, processes: &[&str]) -> Call {
 
 /// `checks:set APP wait-to-retire [SECONDS]`; the only property that `checks:set` takes.
 pub fn set_wait_to_retire(app: &str, seconds: Option<u32>) -> Call {
-    set_plain(
-        "checks",
-        app,
-        "wait-to-retire",
-        seconds.map(|seconds| seconds.to_string()).as_deref(),
-    )
+    set_plain("checks", app, "wait-to-retire", seconds.map(|seconds| seconds.to_string()).as_deref())
 }
 
 impl Dokku {

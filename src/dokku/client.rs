@@ -10,9 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Call, Program, masked};
 use super::error::{DokkuError, messages};
-use crate::process::{
-    self, Cancel, Command, Ended, Exit, LineSink, Output, RunError, Stream, strip_ansi,
-};
+use crate::process::{self, Cancel, Command, Ended, Exit, LineSink, Output, RunError, Stream, strip_ansi};
 use crate::site::Site;
 
 /// Dokku's exit code for an app that does not exist.
@@ -40,11 +38,7 @@ impl Reply {
 
     /// One JSON value a line.
     pub fn json_lines<T: DeserializeOwned>(&self) -> Result<Vec<T>, DokkuError> {
-        self.stdout
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| self.json_of(line))
-            .collect()
+        self.stdout.lines().filter(|line| !line.trim().is_empty()).map(|line| self.json_of(line)).collect()
     }
 
     fn json_of<T: DeserializeOwned>(&self, text: &str) -> Result<T, DokkuError> {
@@ -57,20 +51,13 @@ impl Reply {
                 serde_json::error::Category::Data => "JSON of another shape",
                 _ => "not JSON",
             };
-            self.unreadable(format!(
-                "{what}, line {}, column {}",
-                error.line(),
-                error.column()
-            ))
+            self.unreadable(format!("{what}, line {}, column {}", error.line(), error.column()))
         })
     }
 
     /// The error that this answer is not readable.
     pub(super) fn unreadable(&self, what: impl Into<String>) -> DokkuError {
-        DokkuError::Unreadable {
-            command: self.command.clone(),
-            what: what.into(),
-        }
+        DokkuError::Unreadable { command: self.command.clone(), what: what.into() }
     }
 }
 
@@ -112,12 +99,8 @@ impl Dokku {
     pub fn new(site: Site, env: &BTreeMap<String, String>) -> Self {
         let mut child = process::child_env(env);
         // The property tool and plugn need what the dokku script would have set for them.
-        let plugins = child
-            .get("PLUGIN_PATH")
-            .map_or_else(|| site.lib_root.join("plugins"), Into::into);
-        let core = child
-            .get("PLUGIN_CORE_PATH")
-            .map_or_else(|| site.lib_root.join("core-plugins"), Into::into);
+        let plugins = child.get("PLUGIN_PATH").map_or_else(|| site.lib_root.join("plugins"), Into::into);
+        let core = child.get("PLUGIN_CORE_PATH").map_or_else(|| site.lib_root.join("core-plugins"), Into::into);
         let defaults = [
             ("DOKKU_ROOT", site.dokku_root.clone()),
             ("DOKKU_LIB_ROOT", site.lib_root.clone()),
@@ -129,33 +112,26 @@ impl Dokku {
             ("PLUGIN_CORE_PATH", core),
         ];
         for (name, path) in defaults {
-            child
-                .entry(name.to_owned())
-                .or_insert_with(|| path.to_string_lossy().into_owned());
+            child.entry(name.to_owned()).or_insert_with(|| path.to_string_lossy().into_owned());
         }
-        Self {
-            site,
-            env: Arc::new(child),
-            cancel: None,
-            log: None,
-            counters: Arc::default(),
-        }
+        Self { site, env: Arc::new(child), cancel: None, log: None, counters: Arc::default() }
     }
 
     /// The same, whose calls end when `cancel` is cancelled. An undo uses the one without.
     pub fn with_cancel(&self, cancel: Option<Cancel>) -> Self {
-        Self {
-            cancel,
-            ..self.clone()
-        }
+        Self { cancel, ..self.clone() }
+    }
+
+    /// The same, whose children have one variable more.
+    pub fn with_variable(&self, name: &str, value: &str) -> Self {
+        let mut env = BTreeMap::clone(&self.env);
+        env.insert(name.to_owned(), value.to_owned());
+        Self { env: Arc::new(env), ..self.clone() }
     }
 
     /// The same, which tells `log` of every call that has ended.
     pub fn with_log(&self, log: impl Fn(&CallRecord<'_>) + Send + Sync + 'static) -> Self {
-        Self {
-            log: Some(Arc::new(log)),
-            ..self.clone()
-        }
+        Self { log: Some(Arc::new(log)), ..self.clone() }
     }
 
     /// Where this Dokku is.
@@ -194,13 +170,9 @@ impl Dokku {
         };
         let command = call.line(program);
         let mask = call.mask;
-        let mut clean_sink = sink.map(|sink| {
-            |stream: Stream, line: &str| sink(stream, &masked(&strip_ansi(line), &mask))
-        });
-        let mut child = Command::new(program, &self.env)
-            .args(&call.args)
-            .stdin(call.stdin)
-            .limit(call.limit);
+        let mut clean_sink =
+            sink.map(|sink| |stream: Stream, line: &str| sink(stream, &masked(&strip_ansi(line), &mask)));
+        let mut child = Command::new(program, &self.env).args(&call.args).stdin(call.stdin).limit(call.limit);
         if let Some(cancel) = &self.cancel {
             child = child.cancel(cancel);
         }
@@ -209,75 +181,37 @@ impl Dokku {
         }
         let ran = child.run();
         let (exit, elapsed) = match &ran {
-            Ok(output) => (
-                if let Exit::Code(code) = output.exit {
-                    Some(code)
-                } else {
-                    None
-                },
-                output.elapsed,
-            ),
+            Ok(output) => (if let Exit::Code(code) = output.exit { Some(code) } else { None }, output.elapsed),
             Err(_) => (None, Duration::ZERO),
         };
         self.counters.calls.fetch_add(1, Ordering::Relaxed);
-        self.counters.micros.fetch_add(
-            u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        self.counters.micros.fetch_add(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let shown = match &ran {
             Ok(output) if !call.private => masked(&both(output), &mask),
             _ => String::new(),
         };
         if let Some(log) = &self.log {
-            log(&CallRecord {
-                command: &command,
-                exit,
-                elapsed,
-                output: &shown,
-            });
+            log(&CallRecord { command: &command, exit, elapsed, output: &shown });
         }
         let output = ran.map_err(|error| not_run(error, &command))?;
         let said = messages(&both(&output));
         let unknown = said.contains(&format!("App {} does not exist", call.app));
-        let words: Vec<String> = said
-            .iter()
-            .map(|word| masked(if call.private { harmless(word) } else { word }, &mask))
-            .collect();
+        let words: Vec<String> =
+            said.iter().map(|word| masked(if call.private { harmless(word) } else { word }, &mask)).collect();
         match (output.ended, output.exit) {
             (Ended::ByItself, Exit::Code(0)) => {
                 let (stdout, stderr) = (strip_ansi(&output.stdout), strip_ansi(&output.stderr));
-                Ok(Reply {
-                    stdout,
-                    stderr,
-                    elapsed: output.elapsed,
-                    command,
-                    left_out: output.stdout_left_out,
-                })
+                Ok(Reply { stdout, stderr, elapsed: output.elapsed, command, left_out: output.stdout_left_out })
             }
-            (Ended::ByItself, Exit::Code(UNKNOWN_APP)) if unknown => Err(DokkuError::UnknownApp {
-                app: call.app,
-                command,
-            }),
-            (Ended::ByItself, Exit::Code(exit)) => Err(DokkuError::Failed {
-                command,
-                exit,
-                messages: words,
-                output: shown,
-            }),
-            (Ended::ByItself, Exit::Signal(signal)) => Err(DokkuError::Signalled {
-                command,
-                signal,
-                output: shown,
-            }),
-            (Ended::TimedOut, _) => Err(DokkuError::TimedOut {
-                command,
-                limit: call.limit,
-                output: shown,
-            }),
-            (Ended::Cancelled, _) => Err(DokkuError::Cancelled {
-                command,
-                started: true,
-            }),
+            (Ended::ByItself, Exit::Code(UNKNOWN_APP)) if unknown => {
+                Err(DokkuError::UnknownApp { app: call.app, command })
+            }
+            (Ended::ByItself, Exit::Code(exit)) => {
+                Err(DokkuError::Failed { command, exit, messages: words, output: shown })
+            }
+            (Ended::ByItself, Exit::Signal(signal)) => Err(DokkuError::Signalled { command, signal, output: shown }),
+            (Ended::TimedOut, _) => Err(DokkuError::TimedOut { command, limit: call.limit, output: shown }),
+            (Ended::Cancelled, _) => Err(DokkuError::Cancelled { command, started: true }),
         }
     }
 }
@@ -285,10 +219,7 @@ impl Dokku {
 /// The beginning of what Dokku says about a private matter: its complaint about an unreadable file of
 /// variables quotes the file.
 fn harmless(word: &str) -> &str {
-    word.split(['"', '\'', '=', '`'])
-        .next()
-        .unwrap_or_default()
-        .trim_end()
+    word.split(['"', '\'', '=', '`']).next().unwrap_or_default().trim_end()
 }
 
 fn both(output: &Output) -> String {
@@ -304,14 +235,10 @@ fn not_run(error: RunError, command: &str) -> DokkuError {
     let command = command.to_owned();
     match error {
         RunError::NotStarted { program, source } => DokkuError::NotStarted { program, source },
-        RunError::Cancelled => DokkuError::Cancelled {
-            command,
-            started: false,
-        },
+        RunError::Cancelled => DokkuError::Cancelled { command, started: false },
         RunError::Stdin(source) => DokkuError::Input { command, source },
-        RunError::Wait(error) => DokkuError::Unreadable {
-            command,
-            what: format!("its end cannot be waited for: {error}"),
-        },
+        RunError::Wait(error) => {
+            DokkuError::Unreadable { command, what: format!("its end cannot be waited for: {error}") }
+        }
     }
 }

@@ -29,10 +29,7 @@ pub fn check(name: &str, value: &str) -> Result<(), NotExpressible> {
 
 /// `config:import --no-restart --format json APP -`: sets `vars`, of which there must be some, and
 /// leaves all others. Nothing is restarted. What [`check`] does not pass is refused.
-pub fn import<'v>(
-    app: &str,
-    vars: impl IntoIterator<Item = (&'v str, &'v str)>,
-) -> Result<Call, NotExpressible> {
+pub fn import<'v>(app: &str, vars: impl IntoIterator<Item = (&'v str, &'v str)>) -> Result<Call, NotExpressible> {
     let vars: BTreeMap<&str, &str> = vars.into_iter().collect();
     for (name, value) in &vars {
         check(name, value)?;
@@ -41,20 +38,12 @@ pub fn import<'v>(
     let values: Vec<&str> = vars.values().copied().collect();
     // A map of strings always serialises.
     let json = serde_json::to_vec(&vars).unwrap_or_default();
-    let call = Call::new(
-        "config:import",
-        ["--no-restart", "--format", "json", app, "-"],
-    )
-    .about(app)
-    .quiet();
+    let call = Call::new("config:import", ["--no-restart", "--format", "json", app, "-"]).about(app).quiet();
     Ok(call.private().mask(values).stdin(json, note))
 }
 
 /// `config:unset --no-restart APP NAME...`; a name that is not set is no error.
-pub fn unset<'n>(
-    app: &str,
-    names: impl IntoIterator<Item = &'n str>,
-) -> Result<Call, NotExpressible> {
+pub fn unset<'n>(app: &str, names: impl IntoIterator<Item = &'n str>) -> Result<Call, NotExpressible> {
     let mut args = vec!["--no-restart", app];
     for name in names {
         check_name(name)?;
@@ -69,22 +58,14 @@ fn check_name(name: &str) -> Result<(), NotExpressible> {
     if name.starts_with(|c: char| tail(c) && !c.is_ascii_digit()) && name.chars().all(tail) {
         return Ok(());
     }
-    Err(NotExpressible::new(
-        format!("variable {name:?}"),
-        "Dokku takes names of letters, digits and underscores only",
-    ))
+    Err(NotExpressible::new(format!("variable {name:?}"), "Dokku takes names of letters, digits and underscores only"))
 }
 
 impl Dokku {
     /// An app's own variables in clear, Dokku's (`GIT_REV`, `NO_VHOST`, `DOKKU_*`) among them
     /// (`config:export --format json APP`).
     pub fn config(&self, app: &str) -> DokkuResult<BTreeMap<String, String>> {
-        self.call(
-            Call::new("config:export", ["--format", "json", app])
-                .about(app)
-                .private(),
-        )?
-        .json()
+        self.call(Call::new("config:export", ["--format", "json", app]).about(app).private())?.json()
     }
 }
 
@@ -96,10 +77,7 @@ mod tests {
     #[test]
     fn values_are_not_in_the_line() {
         let call = import("shop", [("PASSWORD", "hunter2"), ("MULTI", "a\nb")]).unwrap();
-        assert_eq!(
-            call.to_string(),
-            "dokku --quiet config:import --no-restart --format json shop - < (2 variables)"
-        );
+        assert_eq!(call.to_string(), "dokku --quiet config:import --no-restart --format json shop - < (2 variables)");
     }
 
     #[test]

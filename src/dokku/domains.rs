@@ -15,25 +15,17 @@ pub struct Domains {
 impl Domains {
     /// Reads an app's `domains:report`.
     pub fn from_report(report: &Report) -> Self {
-        Self {
-            enabled: report.is_true("app-enabled"),
-            names: report.list("app-vhosts"),
-        }
+        Self { enabled: report.is_true("app-enabled"), names: report.list("app-vhosts") }
     }
 
     /// Reads the server's own domains from any `domains:report`.
     pub fn global_from_report(report: &Report) -> Self {
-        Self {
-            enabled: report.is_true("global-enabled"),
-            names: report.list("global-vhosts"),
-        }
+        Self { enabled: report.is_true("global-enabled"), names: report.list("global-vhosts") }
     }
 }
 
 fn change(command: &str, app: &str, names: &[&str]) -> Call {
-    Call::new(command, std::iter::once(app).chain(names.iter().copied()))
-        .about(app)
-        .limit(SLOW)
+    Call::new(command, std::iter::once(app).chain(names.iter().copied())).about(app).limit(SLOW)
 }
 
 /// `domains:set APP NAME...`: exactly these, of which there must be some.

@@ -18,8 +18,7 @@ pub(super) fn survives(value: &str) -> bool {
 /// What Go's `strconv.Atoi` takes for a number.
 fn whole_number(value: &str) -> Option<i64> {
     let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
-    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| value.parse().ok())?
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| value.parse().ok())?
 }
 
 /// The quoted value as it is written, both quotes included.
@@ -53,11 +52,7 @@ fn expand_escapes(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        let pair = if c == '\\' {
-            chars.as_str().chars().next().filter(|next| *next != '\n')
-        } else {
-            None
-        };
+        let pair = if c == '\\' { chars.as_str().chars().next().filter(|next| *next != '\n') } else { None };
         match pair {
             Some('n') => out.push('\n'),
             Some('r') => out.push('\r'),
@@ -160,19 +155,7 @@ mod tests {
         ] {
             assert!(survives(value), "{value:?}");
         }
-        for value in [
-            "007",
-            "022",
-            "+4930",
-            "-0",
-            "00",
-            "last\"",
-            "\"all\"",
-            "\"",
-            "\\",
-            "C:\\dir\\",
-            "\\\\",
-        ] {
+        for value in ["007", "022", "+4930", "-0", "00", "last\"", "\"all\"", "\"", "\\", "C:\\dir\\", "\\\\"] {
             assert!(!survives(value), "{value:?}");
         }
     }

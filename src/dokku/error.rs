@@ -121,9 +121,9 @@ impl DokkuError {
     /// What it had printed, where it printed anything.
     pub fn output(&self) -> Option<&str> {
         match self {
-            Self::TimedOut { output, .. }
-            | Self::Failed { output, .. }
-            | Self::Signalled { output, .. } => Some(output),
+            Self::TimedOut { output, .. } | Self::Failed { output, .. } | Self::Signalled { output, .. } => {
+                Some(output)
+            }
             _ => None,
         }
     }
@@ -132,31 +132,17 @@ impl DokkuError {
 /// The end of the message of a failed call: Dokku's words, or else the last line that it printed.
 fn explain(messages: &[String], output: &str) -> String {
     let words = match messages {
-        [] => output
-            .lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .unwrap_or_default()
-            .to_owned(),
+        [] => output.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned(),
         messages => messages.join("; "),
     };
-    if words.is_empty() {
-        words
-    } else {
-        format!(": {words}")
-    }
+    if words.is_empty() { words } else { format!(": {words}") }
 }
 
 /// Dokku's warnings and errors in `output`: lines that begin with ` !`, on either stream, in colour or not.
 pub(super) fn messages(output: &str) -> Vec<String> {
     output
         .lines()
-        .filter_map(|line| {
-            strip_ansi(line)
-                .strip_prefix(" !")
-                .map(|text| text.trim().to_owned())
-        })
+        .filter_map(|line| strip_ansi(line).strip_prefix(" !").map(|text| text.trim().to_owned()))
         .filter(|text| !text.is_empty())
         .collect()
 }
@@ -177,18 +163,10 @@ mod tests {
     #[test]
     fn dokkus_words_are_found_on_both_streams_in_colour() {
         let output = "-----> Building\n !     No changes detected, skipping git commit\n\u{1b}[1m\u{1b}[31m !     \u{1b}[0m\u{1b}[0mFailure in name='default'\n ! \n";
-        assert_eq!(
-            messages(output),
-            [
-                "No changes detected, skipping git commit",
-                "Failure in name='default'"
-            ]
-        );
+        assert_eq!(messages(output), ["No changes detected, skipping git commit", "Failure in name='default'"]);
         assert!(failed(output).says("No changes detected"));
         assert!(!failed(output).is_locked());
-        assert!(
-            failed(" !     t-lock currently has a deploy lock in place. Exiting...").is_locked()
-        );
+        assert!(failed(" !     t-lock currently has a deploy lock in place. Exiting...").is_locked());
     }
 
     #[test]

@@ -17,17 +17,13 @@ pub enum Deployed {
 /// `git:from-image APP IMAGE`: builds and deploys an app from an image, which is pulled where it is
 /// not there. The app must exist.
 pub fn from_image(app: &str, image: &str) -> Call {
-    Call::new("git:from-image", [app, image])
-        .about(app)
-        .limit(DEPLOY)
+    Call::new("git:from-image", [app, image]).about(app).limit(DEPLOY)
 }
 
 /// `git:from-archive --archive-type tar APP --`: builds and deploys the tree that `tar` writes.
 /// Dokku strips a directory that all entries are in.
 pub fn from_archive(app: &str, tar: StdinWriter) -> Call {
-    let call = Call::new("git:from-archive", ["--archive-type", "tar", app, "--"])
-        .about(app)
-        .limit(DEPLOY);
+    let call = Call::new("git:from-archive", ["--archive-type", "tar", app, "--"]).about(app).limit(DEPLOY);
     call.stdin_from(tar, "a tar of the source")
 }
 
@@ -43,10 +39,7 @@ pub struct Source {
 impl Source {
     /// Reads an app's `git:report`.
     pub fn from_report(report: &Report) -> Self {
-        Self {
-            sha: report.text("sha").to_owned(),
-            image: report.text("source-image").to_owned(),
-        }
+        Self { sha: report.text("sha").to_owned(), image: report.text("source-image").to_owned() }
     }
 }
 
@@ -58,9 +51,7 @@ impl Dokku {
     pub fn deploy(&self, call: Call, sink: LineSink<'_>) -> DokkuResult<Deployed> {
         match self.call_live(call, sink) {
             Ok(_) => Ok(Deployed::Done),
-            Err(error @ DokkuError::Failed { exit: 1, .. })
-                if error.says("No changes detected") =>
-            {
+            Err(error @ DokkuError::Failed { exit: 1, .. }) if error.says("No changes detected") => {
                 Ok(Deployed::Unchanged)
             }
             Err(error) => Err(error),

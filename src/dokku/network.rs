@@ -59,11 +59,7 @@ impl Dokku {
     pub fn network_exists(&self, name: &str) -> DokkuResult<bool> {
         match self.call(Call::new("network:exists", [name])) {
             Ok(_) => Ok(true),
-            Err(error @ DokkuError::Failed { exit: 1, .. })
-                if error.says("Network does not exist") =>
-            {
-                Ok(false)
-            }
+            Err(error @ DokkuError::Failed { exit: 1, .. }) if error.says("Network does not exist") => Ok(false),
             Err(error) => Err(error),
         }
     }

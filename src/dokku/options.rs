@@ -38,11 +38,7 @@ pub struct Options {
 impl Options {
     /// Reads an app's `docker-options:report`.
     pub fn from_report(report: &Report) -> Self {
-        Self {
-            build: report.list("build-list"),
-            deploy: report.list("deploy-list"),
-            run: report.list("run-list"),
-        }
+        Self { build: report.list("build-list"), deploy: report.list("deploy-list"), run: report.list("run-list") }
     }
 
     /// The options of a phase.
@@ -56,27 +52,19 @@ impl Options {
 }
 
 fn phases(phases: &[Phase]) -> String {
-    phases
-        .iter()
-        .map(|phase| phase.name())
-        .collect::<Vec<_>>()
-        .join(",")
+    phases.iter().map(|phase| phase.name()).collect::<Vec<_>>().join(",")
 }
 
 /// `docker-options:add APP PHASES OPTION...`, all in one call. Options are quoted by
 /// [`quote_option`](super::quote_option) and its kin. What is there already is stored a second time.
 pub fn add(app: &str, when: &[Phase], options: &[String]) -> Call {
-    let args = [app.to_owned(), phases(when)]
-        .into_iter()
-        .chain(options.iter().cloned());
+    let args = [app.to_owned(), phases(when)].into_iter().chain(options.iter().cloned());
     Call::new("docker-options:add", args).about(app)
 }
 
 /// `docker-options:remove APP PHASES OPTION...`: every equal one goes; an absent one is no error.
 pub fn remove(app: &str, when: &[Phase], options: &[String]) -> Call {
-    let args = [app.to_owned(), phases(when)]
-        .into_iter()
-        .chain(options.iter().cloned());
+    let args = [app.to_owned(), phases(when)].into_iter().chain(options.iter().cloned());
     Call::new("docker-options:remove", args).about(app)
 }
 

@@ -29,19 +29,11 @@ impl FromStr for PortMap {
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split(':');
         let map = Self {
-            scheme: parts
-                .next()
-                .filter(|scheme| !scheme.is_empty())
-                .ok_or(())?
-                .to_owned(),
+            scheme: parts.next().filter(|scheme| !scheme.is_empty()).ok_or(())?.to_owned(),
             host: parts.next().and_then(|port| port.parse().ok()).ok_or(())?,
             container: parts.next().and_then(|port| port.parse().ok()).ok_or(())?,
         };
-        if parts.next().is_some() {
-            Err(())
-        } else {
-            Ok(map)
-        }
+        if parts.next().is_some() { Err(()) } else { Ok(map) }
     }
 }
 
@@ -73,21 +65,10 @@ mod tests {
 
     #[test]
     fn maps_are_read_and_written() {
-        let map = PortMap {
-            scheme: "http".to_owned(),
-            host: 80,
-            container: 8080,
-        };
+        let map = PortMap { scheme: "http".to_owned(), host: 80, container: 8080 };
         assert_eq!("http:80:8080".parse(), Ok(map.clone()));
         assert_eq!(map.to_string(), "http:80:8080");
-        for bad in [
-            "",
-            "http:80",
-            ":80:80",
-            "http:80:80:80",
-            "http:x:80",
-            "http:70000:80",
-        ] {
+        for bad in ["", "http:80", ":80:80", "http:80:80:80", "http:x:80", "http:70000:80"] {
             assert_eq!(bad.parse::<PortMap>(), Err(()), "{bad}");
         }
     }

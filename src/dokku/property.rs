@@ -6,12 +6,7 @@ use super::{Call, NotExpressible};
 /// `PLUGIN:set APP KEY [VALUE]`; without a value the property is unset.
 ///
 /// A value that begins with a dash would be read as a flag, and is refused.
-pub fn set(
-    plugin: &str,
-    app: &str,
-    key: &str,
-    value: Option<&str>,
-) -> Result<Call, NotExpressible> {
+pub fn set(plugin: &str, app: &str, key: &str, value: Option<&str>) -> Result<Call, NotExpressible> {
     if value.is_some_and(|value| value.starts_with('-')) {
         return Err(NotExpressible::new(
             format!("{plugin}:set {key}"),
@@ -23,9 +18,7 @@ pub fn set(
 
 /// The same for values that are known to be plain words.
 pub(super) fn set_plain(plugin: &str, app: &str, key: &str, value: Option<&str>) -> Call {
-    let args = [app, key]
-        .into_iter()
-        .chain(value.filter(|value| !value.is_empty()));
+    let args = [app, key].into_iter().chain(value.filter(|value| !value.is_empty()));
     Call::new(&format!("{plugin}:set"), args).about(app)
 }
 

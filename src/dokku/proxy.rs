@@ -57,16 +57,12 @@ pub fn set_disabled(app: &str, disabled: bool) -> Call {
 
 /// `proxy:build-config APP`: brings the proxy in line with an app's ports and domains.
 pub fn build_config(app: &str) -> Call {
-    Call::new("proxy:build-config", [app])
-        .about(app)
-        .limit(SLOW)
+    Call::new("proxy:build-config", [app]).about(app).limit(SLOW)
 }
 
 /// `proxy:clear-config APP`: takes an app's configuration away from the proxy.
 pub fn clear_config(app: &str) -> Call {
-    Call::new("proxy:clear-config", [app])
-        .about(app)
-        .limit(SLOW)
+    Call::new("proxy:clear-config", [app]).about(app).limit(SLOW)
 }
 
 impl Dokku {

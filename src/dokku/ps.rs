@@ -9,26 +9,14 @@ use super::{Call, Dokku, DokkuResult, NotExpressible, property};
 
 /// `ps:scale --skip-deploy APP TYPE=COUNT...`: stored only. Types that are not named stay.
 pub fn scale<'t>(app: &str, counts: impl IntoIterator<Item = (&'t str, u32)>) -> Call {
-    let counts = counts
-        .into_iter()
-        .map(|(kind, count)| format!("{kind}={count}"));
-    Call::new(
-        "ps:scale",
-        ["--skip-deploy".to_owned(), app.to_owned()]
-            .into_iter()
-            .chain(counts),
-    )
-    .about(app)
+    let counts = counts.into_iter().map(|(kind, count)| format!("{kind}={count}"));
+    Call::new("ps:scale", ["--skip-deploy".to_owned(), app.to_owned()].into_iter().chain(counts)).about(app)
 }
 
 /// `ps:scale APP TYPE=COUNT...`: deploys the types whose count changes.
 pub fn scale_now<'t>(app: &str, counts: impl IntoIterator<Item = (&'t str, u32)>) -> Call {
-    let counts = counts
-        .into_iter()
-        .map(|(kind, count)| format!("{kind}={count}"));
-    Call::new("ps:scale", std::iter::once(app.to_owned()).chain(counts))
-        .about(app)
-        .limit(DEPLOY)
+    let counts = counts.into_iter().map(|(kind, count)| format!("{kind}={count}"));
+    Call::new("ps:scale", std::iter::once(app.to_owned()).chain(counts)).about(app).limit(DEPLOY)
 }
 
 /// `ps:restart APP`: new containers of the image that is there, with the options and variables of
@@ -80,12 +68,7 @@ impl Dokku {
 
     /// How many processes of each type an app shall have (`ps:scale APP --format json`).
     pub fn scale(&self, app: &str) -> DokkuResult<BTreeMap<String, u32>> {
-        let types: Vec<Scale> = self
-            .call(Call::new("ps:scale", [app, "--format", "json"]).about(app))?
-            .json()?;
-        Ok(types
-            .into_iter()
-            .map(|scale| (scale.process_type, scale.quantity))
-            .collect())
+        let types: Vec<Scale> = self.call(Call::new("ps:scale", [app, "--format", "json"]).about(app))?.json()?;
+        Ok(types.into_iter().map(|scale| (scale.process_type, scale.quantity)).collect())
     }
 }

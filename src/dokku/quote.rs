@@ -26,10 +26,7 @@ impl fmt::Display for NotExpressible {
 impl NotExpressible {
     /// `what` cannot be carried, because of `why`.
     pub fn new(what: impl Into<String>, why: &'static str) -> Self {
-        Self {
-            what: what.into(),
-            why,
-        }
+        Self { what: what.into(), why }
     }
 }
 
@@ -60,10 +57,7 @@ pub fn bare_option(flag: &str) -> Result<String, NotExpressible> {
 pub fn spaced_option(flag: &str, value: &str) -> Result<String, NotExpressible> {
     check_flag(flag)?;
     if value.starts_with('-') {
-        return Err(NotExpressible::new(
-            flag,
-            "a separate value that begins with a dash is taken for another option",
-        ));
+        return Err(NotExpressible::new(flag, "a separate value that begins with a dash is taken for another option"));
     }
     if let Some(why) = unstorable(value) {
         return Err(NotExpressible::new(flag, why));
@@ -76,16 +70,10 @@ fn check_flag(flag: &str) -> Result<(), NotExpressible> {
     let dashes = flag.len() - name.len();
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if !plain || !(1..=2).contains(&dashes) || (dashes == 1 && name.len() != 1) {
-        return Err(NotExpressible::new(
-            flag,
-            "it is not the name of a docker option",
-        ));
+        return Err(NotExpressible::new(flag, "it is not the name of a docker option"));
     }
     if GLOBAL_FLAGS.contains(&flag) {
-        return Err(NotExpressible::new(
-            flag,
-            "Dokku takes this option for its own",
-        ));
+        return Err(NotExpressible::new(flag, "Dokku takes this option for its own"));
     }
     Ok(())
 }
@@ -107,8 +95,8 @@ fn unstorable(word: &str) -> Option<&'static str> {
 /// The characters for which Dokku quotes a word before it stores it.
 fn needs_quotes(word: &str) -> bool {
     word.contains([
-        ' ', '\t', '\n', '"', '\'', '$', '`', '\\', '*', '?', '[', ']', '<', '>', '|', '&', ';',
-        '(', ')', '{', '}', '!', '#', '~',
+        ' ', '\t', '\n', '"', '\'', '$', '`', '\\', '*', '?', '[', ']', '<', '>', '|', '&', ';', '(', ')', '{', '}',
+        '!', '#', '~',
     ])
 }
 
@@ -118,11 +106,7 @@ pub(super) fn quote_word(word: &str) -> String {
     if word.is_empty() {
         return "''".to_owned();
     }
-    if needs_quotes(word) {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    } else {
-        word.to_owned()
-    }
+    if needs_quotes(word) { format!("'{}'", word.replace('\'', r"'\''")) } else { word.to_owned() }
 }
 
 /// A command line as the value of `ps:set APP dockerfile-start-cmd`: every argument arrives as it
@@ -144,10 +128,7 @@ pub fn quote_command(argv: &[impl AsRef<str>]) -> Result<String, NotExpressible>
         {
             // A value that begins with a dash would be a flag of ps:set; xargs refuses a line end
             // inside quotes, but takes an escaped one.
-            line.push_str(&format!(
-                "'{}'",
-                arg.replace('\'', r"'\''").replace('\n', "'\\\n'")
-            ));
+            line.push_str(&format!("'{}'", arg.replace('\'', r"'\''").replace('\n', "'\\\n'")));
         } else {
             line.push_str(&quote_word(arg));
         }
@@ -213,16 +194,10 @@ mod tests {
     /// The second tokeniser, the real one, run as Dokku runs it.
     fn xargs(line: &str) -> Vec<String> {
         let env = child_env(&BTreeMap::new());
-        let command = Command::new("xargs", &env)
-            .args(["-r", "printf", "%s\\0"])
-            .stdin(Stdin::Bytes(line.into()));
+        let command = Command::new("xargs", &env).args(["-r", "printf", "%s\\0"]).stdin(Stdin::Bytes(line.into()));
         let output = command.run().unwrap();
         assert!(output.success(), "{line:?}: {}", output.stderr);
-        output
-            .stdout
-            .split_terminator('\0')
-            .map(str::to_owned)
-            .collect()
+        output.stdout.split_terminator('\0').map(str::to_owned).collect()
     }
 
     const NASTY: &[&str] = &[
@@ -271,10 +246,7 @@ mod tests {
 
     #[test]
     fn several_options_on_one_line_stay_apart() {
-        let quoted: Vec<_> = NASTY
-            .iter()
-            .map(|value| quote_option("--env", value).unwrap())
-            .collect();
+        let quoted: Vec<_> = NASTY.iter().map(|value| quote_option("--env", value).unwrap()).collect();
         let expected: Vec<_> = NASTY.iter().map(|value| format!("--env={value}")).collect();
         assert_eq!(xargs(&quoted.join(" ")), expected);
     }
@@ -282,21 +254,11 @@ mod tests {
     #[test]
     fn golden_spelling_as_dokku_reports_it() {
         // From the recorded report of a real Dokku.
-        let health = quote_option(
-            "--health-cmd",
-            "wget -q -O- http://localhost:8080/ || exit 1",
-        )
-        .unwrap();
-        assert_eq!(
-            health,
-            "'--health-cmd=wget -q -O- http://localhost:8080/ || exit 1'"
-        );
+        let health = quote_option("--health-cmd", "wget -q -O- http://localhost:8080/ || exit 1").unwrap();
+        assert_eq!(health, "'--health-cmd=wget -q -O- http://localhost:8080/ || exit 1'");
         let quotes = quote_option("--health-cmd", r#"echo "$HOME" \ * 'q'"#).unwrap();
         assert_eq!(quotes, r#"'--health-cmd=echo "$HOME" \ * '\''q'\'''"#);
-        assert_eq!(
-            quote_option("--ulimit", "nofile=1024:2048").unwrap(),
-            "--ulimit=nofile=1024:2048"
-        );
+        assert_eq!(quote_option("--ulimit", "nofile=1024:2048").unwrap(), "--ulimit=nofile=1024:2048");
         assert_eq!(spaced_option("--memory", "512m").unwrap(), "--memory 512m");
         assert_eq!(bare_option("--init").unwrap(), "--init");
     }
@@ -306,28 +268,13 @@ mod tests {
         for value in ["a\nb", "a\r", "\0", "bell\u{7}", "nbsp\u{a0}"] {
             assert!(quote_option("--label", value).is_err(), "{value:?}");
         }
-        for flag in [
-            "label",
-            "--",
-            "-",
-            "---x",
-            "-ab",
-            "--a b",
-            "--a=b",
-            "--app",
-            "--force",
-            "--process",
-            "",
-        ] {
+        for flag in ["label", "--", "-", "---x", "-ab", "--a b", "--a=b", "--app", "--force", "--process", ""] {
             assert!(quote_option(flag, "x").is_err(), "{flag:?}");
             assert!(bare_option(flag).is_err(), "{flag:?}");
         }
         assert!(spaced_option("--memory-swap", "-1").is_err());
         let error = quote_option("--label", "a\nb").unwrap_err().to_string();
-        assert!(
-            error.starts_with("--label cannot be given to Dokku: "),
-            "{error}"
-        );
+        assert!(error.starts_with("--label cannot be given to Dokku: "), "{error}");
     }
 
     #[test]
@@ -345,14 +292,8 @@ mod tests {
 
     #[test]
     fn stored_lines_of_other_hands_are_read() {
-        assert_eq!(
-            option_words("--link dokku.postgres.db:db").unwrap(),
-            ["--link", "dokku.postgres.db:db"]
-        );
-        assert_eq!(
-            option_words(r#"--label="a \"b\" \c" x\ y"#).unwrap(),
-            [r#"--label=a "b" \c"#, "x y"]
-        );
+        assert_eq!(option_words("--link dokku.postgres.db:db").unwrap(), ["--link", "dokku.postgres.db:db"]);
+        assert_eq!(option_words(r#"--label="a \"b\" \c" x\ y"#).unwrap(), [r#"--label=a "b" \c"#, "x y"]);
         assert_eq!(option_words("--label='open"), None);
         assert_eq!(option_words("--label=\"open"), None);
         assert_eq!(option_words("  ").unwrap(), Vec::<String>::new());
@@ -376,14 +317,8 @@ mod tests {
         let strategy = proptest::collection::vec("[ -~äß☃\t]{0,40}", 200);
         for _ in 0..5 {
             let values = strategy.new_tree(&mut runner).unwrap().current();
-            let line: Vec<_> = values
-                .iter()
-                .map(|value| quote_option("--env", value).unwrap())
-                .collect();
-            let expected: Vec<_> = values
-                .iter()
-                .map(|value| format!("--env={value}"))
-                .collect();
+            let line: Vec<_> = values.iter().map(|value| quote_option("--env", value).unwrap()).collect();
+            let expected: Vec<_> = values.iter().map(|value| format!("--env={value}")).collect();
             assert_eq!(xargs(&line.join(" ")), expected);
             assert_eq!(xargs(&quote_command(&values).unwrap()), values);
         }

@@ -31,25 +31,17 @@ impl Report {
     /// A key's items: an array, or words separated by spaces or commas.
     pub fn list(&self, key: &str) -> Vec<String> {
         match self.0.get(key) {
-            Some(Value::Array(items)) => items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
-            Some(Value::String(text)) => text
-                .split([' ', ','])
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(Value::String(text)) => {
+                text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+            }
             _ => Vec::new(),
         }
     }
 
     /// All keys that hold text, with their texts.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+        self.0.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
 
     /// Whether there is such a key.
@@ -60,29 +52,19 @@ impl Report {
 
 impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Report {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
+        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }
 
 impl Dokku {
     /// One app's report of `plugin` (`network:report APP --format json`).
     pub fn report(&self, plugin: &str, app: &str) -> DokkuResult<Report> {
-        self.call(Call::new(&format!("{plugin}:report"), [app, "--format", "json"]).about(app))?
-            .json()
+        self.call(Call::new(&format!("{plugin}:report"), [app, "--format", "json"]).about(app))?.json()
     }
 
     /// The global report of `plugin` (`domains:report --global --format json`).
     pub fn global_report(&self, plugin: &str) -> DokkuResult<Report> {
-        self.call(Call::new(
-            &format!("{plugin}:report"),
-            ["--global", "--format", "json"],
-        ))?
-        .json()
+        self.call(Call::new(&format!("{plugin}:report"), ["--global", "--format", "json"]))?.json()
     }
 
     /// The reports of `plugin` for `apps`, which is what [`Dokku::apps`] answered.
@@ -99,12 +81,9 @@ impl Dokku {
         let lines: DokkuResult<Vec<Report>> = self.call(all).and_then(|reply| reply.json_lines());
         match lines {
             Ok(lines) if lines.len() == apps.len() => Ok(apps.iter().cloned().zip(lines).collect()),
-            Ok(_)
-            | Err(
-                DokkuError::Failed { .. }
-                | DokkuError::UnknownApp { .. }
-                | DokkuError::Unreadable { .. },
-            ) => self.reports_one_by_one(plugin, apps),
+            Ok(_) | Err(DokkuError::Failed { .. } | DokkuError::UnknownApp { .. } | DokkuError::Unreadable { .. }) => {
+                self.reports_one_by_one(plugin, apps)
+            }
             Err(error) => Err(error),
         }
     }
@@ -139,9 +118,7 @@ impl Dokku {
             }
             apps = after;
         }
-        let reports = in_parallel(plugins, parallel, |plugin| {
-            self.reports_one_by_one(plugin, &apps)
-        })?;
+        let reports = in_parallel(plugins, parallel, |plugin| self.reports_one_by_one(plugin, &apps))?;
         Ok((apps, reports))
     }
 }
@@ -155,17 +132,10 @@ fn in_parallel(
     let mut all = BTreeMap::new();
     for some in plugins.chunks(parallel.max(1)) {
         let answers: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = some
-                .iter()
-                .map(|plugin| scope.spawn(|| ask(plugin)))
-                .collect();
+            let threads: Vec<_> = some.iter().map(|plugin| scope.spawn(|| ask(plugin))).collect();
             threads
                 .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         });
         for (plugin, answer) in some.iter().zip(answers) {

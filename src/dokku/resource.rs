@@ -22,44 +22,23 @@ impl Resources {
     pub fn from_report(report: &Report) -> Self {
         let scope = |prefix: &str| {
             let known = report.texts().filter(|(_, value)| !value.is_empty());
-            known
-                .filter_map(|(key, value)| {
-                    Some((key.strip_prefix(prefix)?.to_owned(), value.to_owned()))
-                })
-                .collect()
+            known.filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.to_owned()))).collect()
         };
-        Self {
-            limit: scope("_default_.limit."),
-            reserve: scope("_default_.reserve."),
-        }
+        Self { limit: scope("_default_.limit."), reserve: scope("_default_.reserve.") }
     }
 }
 
-const KNOWN: &[&str] = &[
-    "cpu",
-    "memory",
-    "memory-swap",
-    "network",
-    "network-ingress",
-    "network-egress",
-    "nvidia-gpu",
-];
+const KNOWN: &[&str] = &["cpu", "memory", "memory-swap", "network", "network-ingress", "network-egress", "nvidia-gpu"];
 
 fn change(command: &str, app: &str, amounts: &Amounts) -> Result<Call, NotExpressible> {
     let mut args = Vec::new();
     for (name, amount) in amounts {
         if !KNOWN.contains(&name.as_str()) {
-            return Err(NotExpressible::new(
-                format!("{command} {name}"),
-                "Dokku has no such resource",
-            ));
+            return Err(NotExpressible::new(format!("{command} {name}"), "Dokku has no such resource"));
         }
         // Dokku adds its own `m` to what does not end in b, k, m or g.
         if amount.ends_with(|c: char| c.is_ascii_uppercase()) {
-            return Err(NotExpressible::new(
-                format!("{command} {name}"),
-                "Dokku takes lower-case units only",
-            ));
+            return Err(NotExpressible::new(format!("{command} {name}"), "Dokku takes lower-case units only"));
         }
         args.push(format!("--{name}={amount}"));
     }
@@ -100,14 +79,10 @@ mod tests {
 
     #[test]
     fn upper_case_units_and_unknown_names_are_refused() {
-        let amounts =
-            |name: &str, amount: &str| Amounts::from([(name.to_owned(), amount.to_owned())]);
+        let amounts = |name: &str, amount: &str| Amounts::from([(name.to_owned(), amount.to_owned())]);
         assert!(limit("shop", &amounts("memory", "50M")).is_err());
         assert!(limit("shop", &amounts("pids", "5")).is_err());
         let line = limit("shop", &amounts("memory-swap", "-1")).map(|call| call.to_string());
-        assert_eq!(
-            line.as_deref(),
-            Ok("dokku resource:limit --memory-swap=-1 shop")
-        );
+        assert_eq!(line.as_deref(), Ok("dokku resource:limit --memory-swap=-1 shop"));
     }
 }

@@ -45,8 +45,7 @@ impl Mounted {
                 let mut phases = report.list(&format!("{prefix}phases"));
                 phases.sort();
                 let mut options = report.list(&format!("{prefix}volume-options"));
-                let read_only =
-                    text("readonly") == "true" || options.iter().any(|option| option == "ro");
+                let read_only = text("readonly") == "true" || options.iter().any(|option| option == "ro");
                 options.retain(|option| option != "ro");
                 Self {
                     entry: text("entry-name"),
@@ -65,22 +64,12 @@ impl Mounted {
 
 /// `storage:create NAME [PATH] [--chown=..]`: registers a directory, or a Docker volume by its name;
 /// without a path, a directory of Dokku's own is made. Repeating it is no error and rewrites the entry.
-pub fn create_entry(
-    name: &str,
-    path: Option<&str>,
-    chown: Option<&str>,
-) -> Result<Call, NotExpressible> {
+pub fn create_entry(name: &str, path: Option<&str>, chown: Option<&str>) -> Result<Call, NotExpressible> {
     if let Some(path) = path {
         check_path(path)?;
     }
-    let args = chown
-        .map(|owner| format!("--chown={owner}"))
-        .into_iter()
-        .chain([name.to_owned()]);
-    Ok(Call::new(
-        "storage:create",
-        args.chain(path.map(str::to_owned)),
-    ))
+    let args = chown.map(|owner| format!("--chown={owner}")).into_iter().chain([name.to_owned()]);
+    Ok(Call::new("storage:create", args.chain(path.map(str::to_owned))))
 }
 
 /// `storage:destroy NAME --force`: forgets the entry; the directory and its data, or the volume, stay.
@@ -105,17 +94,8 @@ pub struct Mount {
 /// `storage:mount APP ENTRY --container-dir=..`: mounts a registered entry; repeating it changes it.
 pub fn mount_entry(app: &str, entry: &str, mount: &Mount) -> Result<Call, NotExpressible> {
     check_path(&mount.container_path)?;
-    let mut args = vec![
-        app.to_owned(),
-        entry.to_owned(),
-        format!("--container-dir={}", mount.container_path),
-    ];
-    args.extend(
-        mount
-            .phases
-            .iter()
-            .map(|phase| format!("--phase={}", phase.name())),
-    );
+    let mut args = vec![app.to_owned(), entry.to_owned(), format!("--container-dir={}", mount.container_path)];
+    args.extend(mount.phases.iter().map(|phase| format!("--phase={}", phase.name())));
     if mount.read_only {
         args.push("--volume-readonly".to_owned());
     }
@@ -127,11 +107,7 @@ pub fn mount_entry(app: &str, entry: &str, mount: &Mount) -> Result<Call, NotExp
 
 /// `storage:unmount APP ENTRY --container-dir=..`: absent is an error.
 pub fn unmount_entry(app: &str, entry: &str, container_path: &str) -> Call {
-    Call::new(
-        "storage:unmount",
-        [app, entry, &format!("--container-dir={container_path}")],
-    )
-    .about(app)
+    Call::new("storage:unmount", [app, entry, &format!("--container-dir={container_path}")]).about(app)
 }
 
 /// `storage:mount APP HOST:CONTAINER[:OPTIONS]`: mounts a host path, which may be a file, or a
@@ -148,17 +124,9 @@ pub fn unmount_path(app: &str, host: &str, mount: &Mount) -> Result<Call, NotExp
 fn path_form(host: &str, mount: &Mount) -> Result<String, NotExpressible> {
     check_path(host)?;
     check_path(&mount.container_path)?;
-    let options: Vec<&str> = mount
-        .read_only
-        .then_some("ro")
-        .into_iter()
-        .chain(mount.options.iter().map(String::as_str))
-        .collect();
-    let options = if options.is_empty() {
-        String::new()
-    } else {
-        format!(":{}", options.join(","))
-    };
+    let options: Vec<&str> =
+        mount.read_only.then_some("ro").into_iter().chain(mount.options.iter().map(String::as_str)).collect();
+    let options = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
     Ok(format!("{host}:{}{options}", mount.container_path))
 }
 
@@ -168,9 +136,7 @@ fn check_path(path: &str) -> Result<(), NotExpressible> {
         "it is empty"
     } else if path.starts_with('-') {
         "it begins with a dash"
-    } else if path
-        .contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\'' | '"' | '\\'))
-    {
+    } else if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\'' | '"' | '\\')) {
         "Dokku does not quote spaces, quotes and backslashes in mounts"
     } else if path.contains(':') {
         "docker separates the parts of a mount by colons"
@@ -188,9 +154,7 @@ impl Dokku {
 
     /// All registered entries (`storage:list-entries --format json`).
     pub fn storage_entries(&self) -> DokkuResult<Vec<Entry>> {
-        let entries: Option<Vec<Entry>> = self
-            .call(Call::new("storage:list-entries", ["--format", "json"]))?
-            .json()?;
+        let entries: Option<Vec<Entry>> = self.call(Call::new("storage:list-entries", ["--format", "json"]))?.json()?;
         Ok(entries.unwrap_or_default())
     }
 }
@@ -208,9 +172,7 @@ mod tests {
             read_only: true,
             options: vec!["z".to_owned()],
         };
-        let entry = mount_entry("shop", "shop-data", &mount)
-            .unwrap()
-            .to_string();
+        let entry = mount_entry("shop", "shop-data", &mount).unwrap().to_string();
         assert_eq!(
             entry,
             "dokku storage:mount shop shop-data --container-dir=/data --phase=deploy --volume-readonly --volume-options=z"
@@ -219,14 +181,8 @@ mod tests {
             mount_path("shop", "/etc/x", &mount).unwrap().to_string(),
             "dokku storage:mount shop /etc/x:/data:ro,z"
         );
-        let plain = Mount {
-            container_path: "/data".to_owned(),
-            ..Mount::default()
-        };
-        assert_eq!(
-            unmount_path("shop", "vol", &plain).unwrap().to_string(),
-            "dokku storage:unmount shop vol:/data"
-        );
+        let plain = Mount { container_path: "/data".to_owned(), ..Mount::default() };
+        assert_eq!(unmount_path("shop", "vol", &plain).unwrap().to_string(), "dokku storage:unmount shop vol:/data");
     }
 
     #[test]
@@ -234,15 +190,7 @@ mod tests {
         for path in ["/a b", "/it's", "/a\"b", "/a\\b", "/a:b", "/a\tb", "", "-x"] {
             assert!(create_entry("e", Some(path), None).is_err(), "{path:?}");
             assert!(
-                mount_path(
-                    "shop",
-                    path,
-                    &Mount {
-                        container_path: "/x".to_owned(),
-                        ..Mount::default()
-                    }
-                )
-                .is_err(),
+                mount_path("shop", path, &Mount { container_path: "/x".to_owned(), ..Mount::default() }).is_err(),
                 "{path:?}"
             );
         }

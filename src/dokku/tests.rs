@@ -26,9 +26,7 @@ struct World {
 
 impl World {
     fn new(script: &str) -> Self {
-        let world = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let world = Self { dir: tempfile::tempdir().unwrap() };
         fs::create_dir(world.path("bin")).unwrap();
         world.program("dokku", script);
         world.program("prop", "");
@@ -42,11 +40,7 @@ impl World {
     fn program(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
         let world = self.dir.path().display();
-        fs::write(
-            &path,
-            format!("#!/bin/sh\nW={world}\necho \"{name} $*\" >>$W/calls\n{script}\n"),
-        )
-        .unwrap();
+        fs::write(&path, format!("#!/bin/sh\nW={world}\necho \"{name} $*\" >>$W/calls\n{script}\n")).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
@@ -55,11 +49,7 @@ impl World {
     }
 
     fn calls(&self) -> Vec<String> {
-        fs::read_to_string(self.path("calls"))
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        fs::read_to_string(self.path("calls")).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
 
@@ -75,59 +65,30 @@ fn names(names: &[&str]) -> Vec<String> {
 fn an_answer_is_exit_code_zero_whatever_is_on_standard_error() {
     let world = World::new(r"printf '\033[36mout\033[0m\n'; echo ' !     No web listeners' >&2");
     let reply = world.dokku().call(any()).unwrap();
-    assert_eq!(
-        (reply.stdout.as_str(), reply.stderr.as_str()),
-        ("out\n", " !     No web listeners\n")
-    );
+    assert_eq!((reply.stdout.as_str(), reply.stderr.as_str()), ("out\n", " !     No web listeners\n"));
 }
 
 #[test]
 fn failures_are_told_apart() {
-    let of = |script: &str| {
-        World::new(script)
-            .dokku()
-            .call(any().limit(Duration::from_millis(500)))
-            .unwrap_err()
-    };
-    match of(
-        "echo '-----> Building'; echo ' !     Failed to pull image'; echo ' !     App x' >&2; exit 3",
-    ) {
-        DokkuError::Failed {
-            command,
-            exit: 3,
-            messages,
-            output,
-        } => {
+    let of = |script: &str| World::new(script).dokku().call(any().limit(Duration::from_millis(500))).unwrap_err();
+    match of("echo '-----> Building'; echo ' !     Failed to pull image'; echo ' !     App x' >&2; exit 3") {
+        DokkuError::Failed { command, exit: 3, messages, output } => {
             assert!(command.ends_with("/bin/dokku x:y shop"), "{command}");
             assert_eq!(messages, ["Failed to pull image", "App x"]);
-            assert_eq!(
-                output,
-                "-----> Building\n !     Failed to pull image\n !     App x\n"
-            );
+            assert_eq!(output, "-----> Building\n !     Failed to pull image\n !     App x\n");
         }
         other => panic!("{other:?}"),
     }
     assert!(
         matches!(of("echo ' !     App shop does not exist' >&2; exit 20"), DokkuError::UnknownApp { app, .. } if app == "shop")
     );
-    assert!(matches!(
-        of("echo building; exit 20"),
-        DokkuError::Failed { exit: 20, .. }
-    ));
-    assert!(matches!(
-        of("kill -9 $$"),
-        DokkuError::Signalled { signal: 9, .. }
-    ));
-    assert!(
-        matches!(of("echo begun; sleep 60"), DokkuError::TimedOut { output, .. } if output == "begun\n")
-    );
+    assert!(matches!(of("echo building; exit 20"), DokkuError::Failed { exit: 20, .. }));
+    assert!(matches!(of("kill -9 $$"), DokkuError::Signalled { signal: 9, .. }));
+    assert!(matches!(of("echo begun; sleep 60"), DokkuError::TimedOut { output, .. } if output == "begun\n"));
     let missing = World::new("");
     fs::remove_file(missing.path("bin/dokku")).unwrap();
     let error = missing.dokku().call(any()).unwrap_err();
-    assert!(
-        matches!(&error, DokkuError::NotStarted { .. }) && error.is_without_effect(),
-        "{error:?}"
-    );
+    assert!(matches!(&error, DokkuError::NotStarted { .. }) && error.is_without_effect(), "{error:?}");
 }
 
 #[test]
@@ -140,17 +101,19 @@ fn cancelled_before_and_while_running() {
             std::thread::sleep(Duration::from_millis(300));
             cancel.cancel();
         });
-        assert!(matches!(
-            dokku.call(any()),
-            Err(DokkuError::Cancelled { started: true, .. })
-        ));
+        assert!(matches!(dokku.call(any()), Err(DokkuError::Cancelled { started: true, .. })));
     });
-    assert!(matches!(
-        dokku.call(any()),
-        Err(DokkuError::Cancelled { started: false, .. })
-    ));
+    assert!(matches!(dokku.call(any()), Err(DokkuError::Cancelled { started: false, .. })));
     world.program("dokku", "");
     assert!(dokku.with_cancel(None).call(any()).is_ok());
+}
+
+#[test]
+fn a_variable_more_reaches_the_child() {
+    let world = World::new("echo \" !     mark is $MARK\" >&2; exit 3");
+    let error = world.dokku().with_variable("MARK", "r1").call(any()).unwrap_err();
+    assert!(error.says("mark is r1"), "{error:?}");
+    assert!(!world.dokku().call(any()).unwrap_err().says("mark is r1"));
 }
 
 #[test]
@@ -158,58 +121,31 @@ fn no_secret_is_seen() {
     let log = Arc::new(Mutex::new(String::new()));
     let logged = |world: &World| {
         let seen = Arc::clone(&log);
-        world
-            .dokku()
-            .with_log(move |record| seen.lock().unwrap().push_str(&format!("{record:?}\n")))
+        world.dokku().with_log(move |record| seen.lock().unwrap().push_str(&format!("{record:?}\n")))
     };
     let lines = RefCell::new(Vec::new());
 
     let world = World::new("cat; echo ' !     bad value hunter2' >&2; exit 1");
-    let call = any()
-        .mask(["hunter2", "first line\nsecond line"])
-        .stdin("hunter2\nsecond line\n", "a password");
-    let error = logged(&world)
-        .call_live(call, &mut |_, line| {
-            lines.borrow_mut().push(line.to_owned())
-        })
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("< (a password)` failed (exit code 1): bad value ***"),
-        "{error}"
-    );
+    let call = any().mask(["hunter2", "first line\nsecond line"]).stdin("hunter2\nsecond line\n", "a password");
+    let error = logged(&world).call_live(call, &mut |_, line| lines.borrow_mut().push(line.to_owned())).unwrap_err();
+    assert!(error.to_string().ends_with("< (a password)` failed (exit code 1): bad value ***"), "{error}");
     assert_eq!(lines.borrow().len(), 3);
     let mut shown = format!("{error:?}");
 
     // As Dokku complains about a file of variables that it cannot read.
-    let world = World::new(
-        r#"echo " !     unexpected character \"\\\" in variable name near \"V=hunter2\"" >&2; cat; exit 1"#,
-    );
-    let error = logged(&world)
-        .call(config::import("shop", [("A", "hunter2")]).unwrap())
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("failed (exit code 1): unexpected character"),
-        "{error}"
-    );
+    let world =
+        World::new(r#"echo " !     unexpected character \"\\\" in variable name near \"V=hunter2\"" >&2; cat; exit 1"#);
+    let error = logged(&world).call(config::import("shop", [("A", "hunter2")]).unwrap()).unwrap_err();
+    assert!(error.to_string().ends_with("failed (exit code 1): unexpected character"), "{error}");
     shown += &format!("{error:?}");
     shown += &format!("{:?}", logged(&world).config("shop").unwrap_err());
-    assert_eq!(
-        world.calls()[0],
-        "dokku --quiet config:import --no-restart --format json shop -"
-    );
+    assert_eq!(world.calls()[0], "dokku --quiet config:import --no-restart --format json shop -");
 
     let world = World::new(r#"echo '{"PASSWORD": "hunter2"'"#);
     shown += &format!("{:?}", logged(&world).config("shop").unwrap_err());
 
     shown += &format!("{:?} {}", lines.borrow(), log.lock().unwrap());
-    assert!(
-        !shown.contains("hunter2") && !shown.contains("second line"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && !shown.contains("second line"), "{shown}");
 }
 
 #[test]
@@ -230,72 +166,41 @@ fn calls_are_counted_with_their_time() {
 fn lines_come_live_and_clean() {
     let world = World::new(r"printf '\033[1mone\033[0m\n'; echo two >&2");
     let lines = RefCell::new(Vec::new());
-    world
-        .dokku()
-        .call_live(any(), &mut |stream, line| {
-            lines.borrow_mut().push((stream, line.to_owned()))
-        })
-        .unwrap();
+    world.dokku().call_live(any(), &mut |stream, line| lines.borrow_mut().push((stream, line.to_owned()))).unwrap();
     let mut lines = lines.into_inner();
     lines.sort_by_key(|(stream, _)| *stream as u8);
-    assert_eq!(
-        lines,
-        [
-            (Stream::Out, "one".to_owned()),
-            (Stream::Err, "two".to_owned())
-        ]
-    );
+    assert_eq!(lines, [(Stream::Out, "one".to_owned()), (Stream::Err, "two".to_owned())]);
 }
 
 #[test]
 fn tools_find_where_dokku_is() {
     let world = World::new("");
     world.program("prop", "env >$W/env");
-    world
-        .dokku()
-        .call(property::delete("proxy", "shop", "type"))
-        .unwrap();
+    world.dokku().call(property::delete("proxy", "shop", "type")).unwrap();
     let env = fs::read_to_string(world.path("env")).unwrap();
     let lib = world.path("lib");
     for (name, path) in [
         ("DOKKU_LIB_ROOT", lib.clone()),
         ("PLUGIN_PATH", lib.join("plugins")),
         ("PLUGIN_ENABLED_PATH", lib.join("plugins/enabled")),
-        (
-            "PLUGIN_CORE_AVAILABLE_PATH",
-            lib.join("core-plugins/available"),
-        ),
+        ("PLUGIN_CORE_AVAILABLE_PATH", lib.join("core-plugins/available")),
     ] {
         let line = format!("{name}={}", path.display());
-        assert!(
-            env.lines().any(|found| found == line),
-            "{line} not in {env}"
-        );
+        assert!(env.lines().any(|found| found == line), "{line} not in {env}");
     }
 }
 
 #[test]
 fn an_app_is_created_parked() {
-    let world = World::new(
-        r#"[ "$1" = apps:exists ] || exit 0; echo ' !     App shop does not exist' >&2; exit 20"#,
-    );
+    let world = World::new(r#"[ "$1" = apps:exists ] || exit 0; echo ' !     App shop does not exist' >&2; exit 20"#);
     world.dokku().create_parked("shop").unwrap();
-    assert_eq!(
-        world.calls(),
-        [
-            "dokku apps:exists shop",
-            "prop set proxy shop type parked",
-            "dokku apps:create shop"
-        ]
-    );
+    assert_eq!(world.calls(), ["dokku apps:exists shop", "prop set proxy shop type parked", "dokku apps:create shop"]);
 }
 
 #[test]
 fn an_app_that_exists_is_not_parked() {
     let world = World::new("");
-    assert!(
-        matches!(world.dokku().create_parked("shop"), Err(DokkuError::AppExists { app }) if app == "shop")
-    );
+    assert!(matches!(world.dokku().create_parked("shop"), Err(DokkuError::AppExists { app }) if app == "shop"));
     assert_eq!(world.calls(), ["dokku apps:exists shop"]);
 }
 
@@ -304,33 +209,18 @@ fn a_creation_that_fails_leaves_no_property() {
     let world = World::new(
         r#"[ "$1" = apps:exists ] && { echo ' !     App shop does not exist' >&2; exit 20; }; echo ' !     App name must begin' >&2; exit 1"#,
     );
-    assert!(
-        world
-            .dokku()
-            .create_parked("shop")
-            .unwrap_err()
-            .says("App name must begin")
-    );
-    assert_eq!(
-        world.calls().last().map(String::as_str),
-        Some("prop del proxy shop type")
-    );
+    assert!(world.dokku().create_parked("shop").unwrap_err().says("App name must begin"));
+    assert_eq!(world.calls().last().map(String::as_str), Some("prop del proxy shop type"));
 }
 
 #[test]
 fn permission_is_asked_of_the_plugins_that_decide() {
     let world = World::new("");
     let plugins = world.path("lib/plugins/enabled");
-    assert!(
-        world.dokku().may(&["apps:create", "shop"]).unwrap(),
-        "no plugin at all"
-    );
+    assert!(world.dokku().may(&["apps:create", "shop"]).unwrap(), "no plugin at all");
     fs::create_dir_all(plugins.join("20_events")).unwrap();
     fs::write(plugins.join("20_events/user-auth"), "").unwrap();
-    assert!(
-        world.dokku().may(&["apps:create", "shop"]).unwrap(),
-        "the event log only"
-    );
+    assert!(world.dokku().may(&["apps:create", "shop"]).unwrap(), "the event log only");
     fs::create_dir_all(plugins.join("acl")).unwrap();
     let decider = plugins.join("acl/user-auth");
     fs::write(
@@ -346,8 +236,7 @@ exit 1
     .unwrap();
     fs::set_permissions(&decider, fs::Permissions::from_mode(0o755)).unwrap();
     let env = BTreeMap::from(
-        [("SSH_USER", "dokku"), ("SSH_NAME", "intern")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        [("SSH_USER", "dokku"), ("SSH_NAME", "intern")].map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
     let dokku = Dokku::new(Site::sandbox(world.dir.path().to_owned()), &env);
     match dokku.may(&["apps:create", "shop"]) {
@@ -367,14 +256,9 @@ exit 1
 #[test]
 fn ports_are_read_from_the_info_flag() {
     let world = World::new("echo 'http:80:8080 udp:53:53'");
-    let maps: Vec<PortMap> = ["http:80:8080", "udp:53:53"]
-        .map(|map| map.parse().unwrap())
-        .into();
+    let maps: Vec<PortMap> = ["http:80:8080", "udp:53:53"].map(|map| map.parse().unwrap()).into();
     assert_eq!(world.dokku().ports("shop").unwrap(), maps);
     assert_eq!(world.calls(), ["dokku ports:report shop --ports-map"]);
     assert_eq!(World::new("echo").dokku().ports("shop").unwrap(), []);
-    assert!(matches!(
-        World::new("echo what").dokku().ports("shop"),
-        Err(DokkuError::Unreadable { .. })
-    ));
+    assert!(matches!(World::new("echo what").dokku().ports("shop"), Err(DokkuError::Unreadable { .. })));
 }

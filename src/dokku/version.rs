@@ -29,14 +29,8 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(
-            parse("dokku version 0.38.27\n"),
-            Some(Version::new(0, 38, 27))
-        );
-        assert_eq!(
-            parse("dokku version 0.38.27-12-gabc\n"),
-            Some(Version::new(0, 38, 27))
-        );
+        assert_eq!(parse("dokku version 0.38.27\n"), Some(Version::new(0, 38, 27)));
+        assert_eq!(parse("dokku version 0.38.27-12-gabc\n"), Some(Version::new(0, 38, 27)));
         assert_eq!(parse("master\n"), None);
         assert!(Version::new(0, 38, 27) > FLOOR && Version::new(0, 37, 30) < FLOOR);
     }

@@ -378,7 +378,13 @@ fn start_command(service: &Service, spec: &ContainerSpec) -> Option<String> {
         .chain(spec.command.iter().flatten())
         .map(|word| xargs_word(word))
         .collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let mut line = words.join(" ");
+    if line.starts_with('-') {
+        // In quotes, or `ps:set` would take the value for a flag.
+        let first = line.find(' ').unwrap_or(line.len());
+        line = format!("'{}'{}", &line[..first], &line[first..]);
+    }
+    (!line.is_empty()).then_some(line)
 }
 
 /// One word for xargs: quotes and backslash only, a line break outside of quotes after a backslash.
@@ -475,17 +481,12 @@ fn settings(
         if key == "PORT" {
             continue;
         }
-        let valid = key
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-            && key
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if valid && !SHELL_NAMES.contains(&key.as_str()) && !key.starts_with("DOKKU_") {
+        let text = value.expose().unwrap_or_default();
+        // One that is too long is refused elsewhere, with its place.
+        let kept = text.len() >= 100_000 || crate::dokku::config::check(&key, text).is_ok();
+        if kept && !SHELL_NAMES.contains(&key.as_str()) && !key.starts_with("DOKKU_") {
             config.insert(key, value);
         } else {
-            let text = value.expose().unwrap_or_default();
             build.both("--env", &format!("{key}={text}"));
         }
     }

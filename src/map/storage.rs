@@ -1,5 +1,6 @@
 //! Volumes, bind mounts, tmpfs, secrets and configs.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::context::Context;
@@ -141,7 +142,17 @@ fn bind(
         );
         return None;
     }
+    if !ctx.may_read(&source, path) {
+        return None;
+    }
+    // A link that leaves the project is a path of the host, with the administrator's rules for those.
+    if let Ok(real) = source.canonicalize()
+        && !crate::compose::is_within(&real, &ctx.compose.working_dir).unwrap_or(false)
+    {
+        return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
+    }
     let target = ctx.site.storage(ctx.project).join(relative);
+    let source = source.canonicalize().unwrap_or(source);
     let create = volume
         .bind
         .as_ref()
@@ -273,7 +284,7 @@ fn anonymous(ctx: &Context<'_>, service: &str, target: &str) -> String {
 /// Volumes to make, volumes that must exist, and the name of each declared key.
 pub(super) fn declared(
     ctx: &Context<'_>,
-    used: &[String],
+    used: &BTreeSet<String>,
 ) -> (
     Vec<VolumeSpec>,
     Vec<String>,
@@ -281,13 +292,13 @@ pub(super) fn declared(
 ) {
     let (mut make, mut external) = (Vec::new(), Vec::new());
     let mut names = std::collections::BTreeMap::new();
-    let mut left: Vec<&String> = used.iter().collect();
+    let mut left: BTreeSet<&String> = used.iter().collect();
     for (key, volume) in &ctx.compose.volumes {
         let name = volume_name(ctx, key);
         if !used.contains(&name) {
             continue;
         }
-        left.retain(|used| **used != name);
+        left.remove(&name);
         names.insert(key.clone(), name.clone());
         if volume.external {
             external.push(name);
@@ -505,6 +516,9 @@ fn file(
         );
     }
     let mode = reference.mode.map_or(0o444, |mode| mode.0);
+    if given.file.is_some_and(|file| !ctx.may_read(Path::new(file), path)) {
+        return;
+    }
     let (content, digest) = match (given.file, given.text, given.variable) {
         (Some(file), _, _) => match std::fs::read(file) {
             Ok(bytes) => match String::from_utf8(bytes) {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 /// Where programs are looked for, whatever the caller's `PATH` says. It is `sudo`'s usual
 /// `secure_path`; over ssh Dokku is called with a `PATH` that lacks the `sbin` directories.
-pub const SAFE_PATH: &str =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin";
+pub const SAFE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin";
 
 /// What passes, besides `PATH`: who calls (user-auth plugins decide by it), where Dokku lives,
 /// which engine it uses, the language.
@@ -55,13 +54,8 @@ const ALLOWED: &[&str] = &[
 /// Dokku derives `SSH_NAME` from `NAME` on every call, so a caller's key name that is only in
 /// `SSH_NAME` is given as `NAME` too; else a nested call would run as the key `default`.
 pub fn child_env(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut child: BTreeMap<String, String> = ALLOWED
-        .iter()
-        .filter_map(|name| {
-            env.get(*name)
-                .map(|value| ((*name).to_owned(), value.clone()))
-        })
-        .collect();
+    let mut child: BTreeMap<String, String> =
+        ALLOWED.iter().filter_map(|name| env.get(*name).map(|value| ((*name).to_owned(), value.clone()))).collect();
     child.insert("PATH".to_owned(), SAFE_PATH.to_owned());
     if let (false, Some(key)) = (child.contains_key("NAME"), child.get("SSH_NAME").cloned()) {
         child.insert("NAME".to_owned(), key);
@@ -74,10 +68,7 @@ mod tests {
     use super::*;
 
     fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]

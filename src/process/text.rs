@@ -16,13 +16,7 @@ impl Capture {
     /// Keeps at most `keep` bytes: a quarter of them from the beginning.
     pub(super) fn new(keep: usize) -> Self {
         let head_limit = keep / 4;
-        Self {
-            head: Vec::new(),
-            tail: VecDeque::new(),
-            head_limit,
-            tail_limit: keep - head_limit,
-            left_out: 0,
-        }
+        Self { head: Vec::new(), tail: VecDeque::new(), head_limit, tail_limit: keep - head_limit, left_out: 0 }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -37,8 +31,7 @@ impl Capture {
     /// The text, and how many bytes are not in it. Bytes that are not UTF-8 become U+FFFD.
     pub(super) fn finish(mut self) -> (String, u64) {
         if self.left_out > 0 {
-            self.head
-                .extend_from_slice(format!("\n[{} bytes left out]\n", self.left_out).as_bytes());
+            self.head.extend_from_slice(format!("\n[{} bytes left out]\n", self.left_out).as_bytes());
         }
         self.head.extend(self.tail);
         (into_text(self.head), self.left_out)
@@ -129,10 +122,7 @@ mod tests {
         capture.push(b"ab");
         capture.push(b"cdefghij");
         capture.push(b"kl");
-        assert_eq!(
-            capture.finish(),
-            ("ab\n[4 bytes left out]\nghijkl".to_owned(), 4)
-        );
+        assert_eq!(capture.finish(), ("ab\n[4 bytes left out]\nghijkl".to_owned(), 4));
     }
 
     #[test]

@@ -14,4 +14,4 @@ pub use holder::Holder;
 pub use lock::{Lock, LockError};
 pub use project_dir::ProjectDir;
 pub use record::{Created, JobRecord, State};
-pub use store::StoreError;
+pub use store::{StoreError, new_run_id};

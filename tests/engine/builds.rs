@@ -17,10 +17,7 @@ fn docker_commands(dir: &Path) -> Vec<PathBuf> {
     }
     for (at, docker) in found.clone().into_iter().enumerate() {
         let bare = dir.join(format!("docker-{at}"));
-        let script = format!(
-            "#!/bin/sh\n[ \"$1\" = buildx ] && exit 1\nexec {} \"$@\"\n",
-            docker.display()
-        );
+        let script = format!("#!/bin/sh\n[ \"$1\" = buildx ] && exit 1\nexec {} \"$@\"\n", docker.display());
         fs::write(&bare, script).unwrap();
         fs::set_permissions(&bare, fs::Permissions::from_mode(0o755)).unwrap();
         found.push(bare);
@@ -42,10 +39,7 @@ fn builds() {
     fs::write(context.path().join("docker/Dockerfile.prod"), &dockerfile).unwrap();
     let programs = tempfile::tempdir().unwrap();
     for (at, docker) in docker_commands(programs.path()).into_iter().enumerate() {
-        let site = Site {
-            docker,
-            ..Site::from_env(&env())
-        };
+        let site = Site { docker, ..Site::from_env(&env()) };
         let engine = DockerEngine::new(&site, &env());
         let tag = format!("{}:{at}", name("built"));
         made.images.push(tag.clone());
@@ -70,24 +64,16 @@ fn builds() {
             let id = engine.image_build(&spec, LIMIT).unwrap();
             let image = engine.image(&tag).unwrap().unwrap();
             assert_eq!(
-                (
-                    image.id.as_str(),
-                    image.labels["engine-test"].as_str(),
-                    image.labels["host"].as_str()
-                ),
+                (image.id.as_str(), image.labels["engine-test"].as_str(), image.labels["host"].as_str()),
                 (id.as_str(), "a b", "tcp://nowhere.invalid:1")
             );
-            let job = ContainerSpec {
-                image: tag.clone(),
-                ..self::spec(&mut made, "built", &["cat", "/file", "/password"])
-            };
+            let job =
+                ContainerSpec { image: tag.clone(), ..self::spec(&mut made, "built", &["cat", "/file", "/password"]) };
             start(&engine, &job);
             assert_eq!(engine.container_wait(&job.name, LIMIT).unwrap(), 0);
-            assert_eq!(
-                engine.container_logs(&job.name, 5).unwrap(),
-                ["from the contextit's $HOME"]
-            );
+            assert_eq!(engine.container_logs(&job.name, 5).unwrap(), ["from the contextit's $HOME"]);
             engine.container_remove(&job.name).unwrap();
+            engine.image_remove(&tag).unwrap();
         }
         let broken = ImageBuildSpec {
             dockerfile_inline: Some(format!("FROM {IMAGE}\nRUN echo the-reason && exit 9\n")),
@@ -96,26 +82,15 @@ fn builds() {
             ..ImageBuildSpec::default()
         };
         match engine.image_build(&broken, LIMIT) {
-            Err(EngineError::Refused { status: 0, message }) => assert!(
-                message.contains("the-reason") && message.starts_with("docker image build"),
-                "{message}"
-            ),
+            Err(EngineError::Refused { status: 0, message }) => {
+                assert!(message.contains("the-reason") && message.starts_with("docker image build"), "{message}")
+            }
             other => panic!("{other:?}"),
         }
-        let slow = ImageBuildSpec {
-            dockerfile_inline: Some(format!("FROM {IMAGE}\nRUN sleep 60\n")),
-            ..broken
-        };
+        let slow = ImageBuildSpec { dockerfile_inline: Some(format!("FROM {IMAGE}\nRUN sleep 60\n")), ..broken };
         let started = Instant::now();
-        assert!(matches!(
-            engine.image_build(&slow, Duration::from_secs(3)),
-            Err(EngineError::TimedOut(_))
-        ));
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(matches!(engine.image_build(&slow, Duration::from_secs(3)), Err(EngineError::TimedOut(_))));
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     }
 }
 
@@ -124,14 +99,10 @@ fn a_pull_that_cannot_succeed_says_why() {
     let Some(engine) = engine() else { return };
     match engine.image_pull("registry.invalid/no/such:1", Some("linux/amd64"), LIMIT) {
         Err(EngineError::Refused { status: 0, message }) => assert!(
-            message
-                .starts_with("docker image pull registry.invalid/no/such:1 failed (exit code 1): "),
+            message.starts_with("docker image pull registry.invalid/no/such:1 failed (exit code 1): "),
             "{message}"
         ),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(
-        engine.image_pull("--all-tags", None, LIMIT),
-        Err(EngineError::Refused { .. })
-    ));
+    assert!(matches!(engine.image_pull("--all-tags", None, LIMIT), Err(EngineError::Refused { .. })));
 }

@@ -11,12 +11,7 @@ fn a_container_from_birth_to_removal() {
     let id = engine.container_create(&spec).unwrap();
     let facts = engine.container(&spec.name).unwrap().unwrap();
     assert_eq!(
-        (
-            facts.id.as_str(),
-            facts.name.as_str(),
-            facts.status.as_str(),
-            facts.started_at.as_str()
-        ),
+        (facts.id.as_str(), facts.name.as_str(), facts.status.as_str(), facts.started_at.as_str()),
         (id.as_str(), spec.name.as_str(), "created", "")
     );
     assert_eq!(status(engine.container_create(&spec).unwrap_err()), 409);
@@ -24,51 +19,27 @@ fn a_container_from_birth_to_removal() {
     engine.container_start(&spec.name).unwrap();
     let facts = engine.container(&id).unwrap().unwrap();
     assert_eq!(
-        (
-            facts.status.as_str(),
-            facts.image.as_str(),
-            facts.health.as_str(),
-            facts.labels["with.value"].as_str()
-        ),
+        (facts.status.as_str(), facts.image.as_str(), facts.health.as_str(), facts.labels["with.value"].as_str()),
         ("running", IMAGE, "", "a b")
     );
     assert_eq!(facts.image_id, engine.image(IMAGE).unwrap().unwrap().id);
     assert!(!facts.started_at.is_empty() && facts.networks.contains_key("bridge"));
 
-    let listed = engine
-        .containers(&["engine-test=life", "with.value"])
-        .unwrap();
-    assert_eq!(
-        (
-            listed.len(),
-            listed[0].name.as_str(),
-            listed[0].status.as_str()
-        ),
-        (1, spec.name.as_str(), "running")
-    );
-    assert_eq!(
-        (&listed[0].networks, &listed[0].mounts),
-        (&facts.networks, &facts.mounts)
-    );
+    let listed = engine.containers(&["engine-test=life", "with.value"]).unwrap();
+    assert_eq!((listed.len(), listed[0].name.as_str(), listed[0].status.as_str()), (1, spec.name.as_str(), "running"));
+    assert_eq!((&listed[0].networks, &listed[0].mounts), (&facts.networks, &facts.mounts));
     assert_eq!(engine.containers(&["engine-test=other"]).unwrap(), []);
 
     let renamed = name("life-renamed");
     made.containers.push(renamed.clone());
     engine.container_rename(&spec.name, &renamed).unwrap();
     assert_eq!(engine.container(&spec.name).unwrap(), None);
-    engine
-        .container_stop(&renamed, Duration::from_secs(10))
-        .unwrap();
-    engine
-        .container_stop(&renamed, Duration::from_secs(10))
-        .unwrap();
+    engine.container_stop(&renamed, Duration::from_secs(10)).unwrap();
+    engine.container_stop(&renamed, Duration::from_secs(10)).unwrap();
     let facts = engine.container(&renamed).unwrap().unwrap();
     assert_eq!((facts.status.as_str(), facts.exit_code), ("exited", 143));
     let listed = engine.containers(&["engine-test=life"]).unwrap();
-    assert_eq!(
-        (listed[0].status.as_str(), listed[0].exit_code),
-        ("exited", 143)
-    );
+    assert_eq!((listed[0].status.as_str(), listed[0].exit_code), ("exited", 143));
     engine.container_remove(&renamed).unwrap();
     engine.container_remove(&renamed).unwrap();
     engine.container_stop(&renamed, Duration::ZERO).unwrap();
@@ -108,24 +79,13 @@ fn a_container_has_what_its_spec_says() {
             protocol: "tcp".to_owned(),
         }],
         mounts: vec![
-            ContainerMount {
-                read_only: true,
-                ..mount("bind", &dir.path().display().to_string(), "/config")
-            },
+            ContainerMount { read_only: true, ..mount("bind", &dir.path().display().to_string(), "/config") },
             mount("volume", &volume, "/data"),
-            ContainerMount {
-                tmpfs_size: 1024 * 1024,
-                tmpfs_mode: 0o1777,
-                ..mount("tmpfs", "", "/scratch")
-            },
+            ContainerMount { tmpfs_size: 1024 * 1024, tmpfs_mode: 0o1777, ..mount("tmpfs", "", "/scratch") },
         ],
         extra_hosts: vec!["elsewhere:10.9.8.7".to_owned()],
         sysctls: strings(&[("net.ipv4.ip_unprivileged_port_start", "0")]),
-        ulimits: vec![UlimitSpec {
-            name: "nofile".to_owned(),
-            soft: 1000,
-            hard: 2000,
-        }],
+        ulimits: vec![UlimitSpec { name: "nofile".to_owned(), soft: 1000, hard: 2000 }],
         memory: 64 * 1024 * 1024,
         memory_swap: 64 * 1024 * 1024,
         nano_cpus: 500_000_000,
@@ -144,32 +104,18 @@ fn a_container_has_what_its_spec_says() {
     );
     let address = facts.networks["bridge"].clone();
     let asked = |path: &str| get(&address, path);
-    assert_eq!(
-        asked("/argv"),
-        serde_json::json!(["/standin", "serve", "two words", "$HOME"])
-    );
+    assert_eq!(asked("/argv"), serde_json::json!(["/standin", "serve", "two words", "$HOME"]));
     let env = asked("/env");
     assert_eq!(
-        (
-            env["PASSWORD"].as_str(),
-            env["EMPTY"].as_str(),
-            env["BAKED"].as_str()
-        ),
+        (env["PASSWORD"].as_str(), env["EMPTY"].as_str(), env["BAKED"].as_str()),
         (Some("hunter2\nsecond line"), Some(""), Some("yes"))
     );
     assert_eq!(asked("/hostname"), "inside\n");
     assert_eq!(asked("/files?path=/config/file"), "delivered");
-    assert_eq!(
-        asked("/resolve?name=elsewhere"),
-        serde_json::json!(["10.9.8.7"])
-    );
+    assert_eq!(asked("/resolve?name=elsewhere"), serde_json::json!(["10.9.8.7"]));
     let limits = asked("/limits");
     assert_eq!(
-        (
-            limits["memory"].as_str(),
-            limits["cpu"].as_str(),
-            limits["pids"].as_str()
-        ),
+        (limits["memory"].as_str(), limits["cpu"].as_str(), limits["pids"].as_str()),
         (Some("67108864"), Some("50000 100000"), Some("50"))
     );
     let mounts = asked("/mounts");
@@ -180,10 +126,7 @@ fn a_container_has_what_its_spec_says() {
             .iter()
             .find(|mount| mount["target"] == target)
             .unwrap_or_else(|| panic!("{target} in {mounts}"));
-        (
-            found["type"].as_str().unwrap().to_owned(),
-            found["options"].as_str().unwrap().starts_with("ro"),
-        )
+        (found["type"].as_str().unwrap().to_owned(), found["options"].as_str().unwrap().starts_with("ro"))
     };
     assert!(mounted("/config").1 && !mounted("/data").1 && mounted("/").1);
     assert_eq!(mounted("/scratch"), ("tmpfs".to_owned(), false));
@@ -204,17 +147,8 @@ fn names_resolve_on_every_network_before_the_first_process_runs() {
     let (one, two) = (name("one"), name("two"));
     for (network, subnet) in [(&one, "10.213.78.0/24"), (&two, "10.213.79.0/24")] {
         made.networks.push(network.clone());
-        let ipam = vec![IpamPool {
-            subnet: subnet.to_owned(),
-            ..IpamPool::default()
-        }];
-        engine
-            .network_create(&NetworkSpec {
-                name: network.clone(),
-                ipam,
-                ..NetworkSpec::default()
-            })
-            .unwrap();
+        let ipam = vec![IpamPool { subnet: subnet.to_owned(), ..IpamPool::default() }];
+        engine.network_create(&NetworkSpec { name: network.clone(), ipam, ..NetworkSpec::default() }).unwrap();
     }
     let alias = |alias: &str, ipv4: &str| EndpointSpec {
         aliases: vec![alias.to_owned()],
@@ -222,61 +156,34 @@ fn names_resolve_on_every_network_before_the_first_process_runs() {
         ..EndpointSpec::default()
     };
     let db = ContainerSpec {
-        networks: vec![
-            (one.clone(), alias("db", "")),
-            (two.clone(), alias("store", "10.213.79.77")),
-        ],
+        networks: vec![(one.clone(), alias("db", "")), (two.clone(), alias("store", "10.213.79.77"))],
         ..spec(&mut made, "db", &[])
     };
     start(&engine, &db);
     let facts = engine.container(&db.name).unwrap().unwrap();
     assert_eq!(facts.networks.keys().collect::<Vec<_>>(), [&one, &two]);
     assert_eq!(facts.networks[&two], "10.213.79.77");
-    assert_eq!(
-        engine.network(&two).unwrap().unwrap().containers,
-        [facts.id.as_str()]
-    );
+    assert_eq!(engine.network(&two).unwrap().unwrap().containers, [facts.id.as_str()]);
 
     // The first thing it does is to look for both names, one on each network.
-    let script =
-        "nslookup db >/dev/null 2>&1; a=$?; nslookup store >/dev/null 2>&1; exit $((a * 10 + $?))";
+    let script = "nslookup db >/dev/null 2>&1; a=$?; nslookup store >/dev/null 2>&1; exit $((a * 10 + $?))";
     let both = ContainerSpec {
-        networks: vec![
-            (one.clone(), alias("both", "")),
-            (two.clone(), alias("both", "")),
-        ],
+        networks: vec![(one.clone(), alias("both", "")), (two.clone(), alias("both", ""))],
         ..spec(&mut made, "both", &["sh", "-c", script])
     };
     start(&engine, &both);
-    assert_eq!(
-        engine.container_wait(&both.name, LIMIT).unwrap(),
-        0,
-        "{:?}",
-        engine.container_logs(&both.name, 20)
-    );
+    assert_eq!(engine.container_wait(&both.name, LIMIT).unwrap(), 0, "{:?}", engine.container_logs(&both.name, 20));
 
     // A name of another network does not leak.
-    let outside = ContainerSpec {
-        networks: vec![(one.clone(), EndpointSpec::default())],
-        ..spec(&mut made, "outside", &[])
-    };
+    let outside =
+        ContainerSpec { networks: vec![(one.clone(), EndpointSpec::default())], ..spec(&mut made, "outside", &[]) };
     start(&engine, &outside);
     let address = engine.container(&outside.name).unwrap().unwrap().networks[&one].clone();
     assert_eq!(get(&address, "/resolve?name=store"), serde_json::json!([]));
-    assert_eq!(
-        get(&address, "/connect?host=db&port=8080")["connected"],
-        true
-    );
-    engine
-        .network_connect(&two, &outside.name, &alias("late", ""))
-        .unwrap();
-    engine
-        .network_connect(&two, &outside.name, &alias("late", ""))
-        .unwrap();
-    assert_eq!(
-        get(&address, "/resolve?name=store"),
-        serde_json::json!(["10.213.79.77"])
-    );
+    assert_eq!(get(&address, "/connect?host=db&port=8080")["connected"], true);
+    engine.network_connect(&two, &outside.name, &alias("late", "")).unwrap();
+    engine.network_connect(&two, &outside.name, &alias("late", "")).unwrap();
+    assert_eq!(get(&address, "/resolve?name=store"), serde_json::json!(["10.213.79.77"]));
     assert_eq!(status(engine.network_remove(&two).unwrap_err()), 403);
 }
 
@@ -286,20 +193,9 @@ fn a_container_whose_second_network_is_missing_is_not_left_half_made() {
     let mut made = Made::default();
     let network = name("alone");
     made.networks.push(network.clone());
-    engine
-        .network_create(&NetworkSpec {
-            name: network.clone(),
-            ..NetworkSpec::default()
-        })
-        .unwrap();
-    let networks = vec![
-        (network, EndpointSpec::default()),
-        (name("missing"), EndpointSpec::default()),
-    ];
-    let spec = ContainerSpec {
-        networks,
-        ..spec(&mut made, "half", &[])
-    };
+    engine.network_create(&NetworkSpec { name: network.clone(), ..NetworkSpec::default() }).unwrap();
+    let networks = vec![(network, EndpointSpec::default()), (name("missing"), EndpointSpec::default())];
+    let spec = ContainerSpec { networks, ..spec(&mut made, "half", &[]) };
     assert_eq!(status(engine.container_create(&spec).unwrap_err()), 404);
     assert_eq!(engine.container(&spec.name).unwrap(), None);
 }
@@ -312,15 +208,7 @@ fn a_container_shares_the_network_of_another() {
     start(&engine, &main);
     let side = ContainerSpec {
         network_mode: format!("container:{}", main.name),
-        ..spec(
-            &mut made,
-            "side",
-            &[
-                "sh",
-                "-c",
-                "sleep 1; standin check 8080 || /standin check 8080",
-            ],
-        )
+        ..spec(&mut made, "side", &["sh", "-c", "sleep 1; standin check 8080 || /standin check 8080"])
     };
     start(&engine, &side);
     assert_eq!(engine.container_wait(&side.name, LIMIT).unwrap(), 0);
@@ -330,17 +218,11 @@ fn a_container_shares_the_network_of_another() {
 fn an_empty_command_drops_the_images() {
     let Some(engine) = engine() else { return };
     let mut made = Made::default();
-    let dropped = ContainerSpec {
-        command: Some(Vec::new()),
-        ..spec(&mut made, "no-cmd", &[])
-    };
+    let dropped = ContainerSpec { command: Some(Vec::new()), ..spec(&mut made, "no-cmd", &[]) };
     start(&engine, &dropped);
     let address = engine.container(&dropped.name).unwrap().unwrap().networks["bridge"].clone();
     assert_eq!(get(&address, "/argv"), serde_json::json!(["/standin"]));
-    let bare = ContainerSpec {
-        entrypoint: Some(Vec::new()),
-        ..spec(&mut made, "no-entry", &["sh", "-c", "exit 5"])
-    };
+    let bare = ContainerSpec { entrypoint: Some(Vec::new()), ..spec(&mut made, "no-entry", &["sh", "-c", "exit 5"]) };
     start(&engine, &bare);
     assert_eq!(engine.container_wait(&bare.name, LIMIT).unwrap(), 5);
 }

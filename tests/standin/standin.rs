@@ -6,10 +6,11 @@
 //!   told to end; so does a command that the image does not have, as in `postgres -c max_connections=9`;
 //! - `standin COMMAND...` that the image has: becomes it, as entry points of real images do;
 //! - `standin check [HOST:]PORT`: exit code 0 if it accepts a connection within 2 s, else 1;
+//! - `standin probe HOST[:PORT]...`: a line each, `HOST[:PORT] ok` or `HOST[:PORT] failed: WHY`;
 //! - `standin exit N`: ends with code N at once; `standin sleep [SECONDS]`: does nothing;
 //! - `curl`, `nc`, `pg_isready`, `redis-cli` ... by a link of that name: what health checks need of them.
 //!
-//! Paths: `/` `/health[?fail=1|0]` `/env` `/argv` `/hostname` `/mounts` `/limits` `/resolve?name=`
+//! Paths: `/` `/health[?fail=1|0]` (any that has `health` in it) `/env` `/argv` `/hostname` `/mounts` `/limits` `/resolve?name=`
 //! `/connect?host=&port=` `/files?path=` (POST writes) `/exit?code=`.
 
 use std::collections::BTreeMap;
@@ -55,6 +56,11 @@ fn main() {
                 format!("127.0.0.1:{place}")
             };
             exit(i32::from(!accepts(&place)))
+        }
+        ["probe", places @ ..] => {
+            for place in places {
+                println!("{place} {}", probe(place));
+            }
         }
         ["sleep"] | ["sleep", _] => {
             as_child(&args);
@@ -189,7 +195,8 @@ fn answer(mut stream: TcpStream) -> Option<()> {
         .filter_map(|pair| pair.split_once('='))
         .map(|(key, value)| (decode(key), decode(value)))
         .collect();
-    let (status, kind, text) = page(&method, path, &query, &body);
+    let port = stream.local_addr().ok()?.port();
+    let (status, kind, text) = page(port, &method, path, &query, &body);
     let reason = if status == 200 { "OK" } else { "Error" };
     let head = format!(
         "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -200,6 +207,7 @@ fn answer(mut stream: TcpStream) -> Option<()> {
 }
 
 fn page(
+    port: u16,
     method: &str,
     path: &str,
     query: &BTreeMap<String, String>,
@@ -214,13 +222,14 @@ fn page(
             200,
             TEXT,
             format!(
-                "standin {} on {}\n",
+                "standin {} on {} port {port}\n",
                 env::var("STANDIN_NAME").unwrap_or_default(),
                 hostname()
             )
             .into_bytes(),
         ),
-        "/health" => {
+        // Real images have it in many places: `/_cluster/health`, `/health-check`.
+        path if path.contains("health") => {
             match asked("fail") {
                 "" => {}
                 wish => FAILING.store(wish != "0", Ordering::Relaxed),
@@ -231,12 +240,7 @@ fn page(
                 (200, TEXT, b"ok\n".into())
             }
         }
-        "/env" => json(object(env::vars_os().map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                quoted(&value.to_string_lossy()),
-            )
-        }))),
+        "/env" => json(object(environment())),
         "/argv" => json(array(env::args().map(|arg| quoted(&arg)))),
         "/hostname" => (200, TEXT, format!("{}\n", hostname()).into_bytes()),
         "/mounts" => json(array(mounts())),
@@ -279,6 +283,27 @@ fn page(
         "/exit" => exit(asked("code").parse().unwrap_or(1)),
         _ => (404, TEXT, b"no such page\n".into()),
     }
+}
+
+/// The container's own environment: a shell that stands before this process drops names such as `a.b`.
+fn environment() -> Vec<(String, String)> {
+    let first = fs::read("/proc/1/environ")
+        .ok()
+        .filter(|_| std::os::unix::process::parent_id() == 1);
+    let Some(first) = first else {
+        let pair = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            (
+                name.to_string_lossy().into_owned(),
+                quoted(&value.to_string_lossy()),
+            )
+        };
+        return env::vars_os().map(pair).collect();
+    };
+    String::from_utf8_lossy(&first)
+        .split('\0')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), quoted(value)))
+        .collect()
 }
 
 fn hostname() -> String {
@@ -353,6 +378,19 @@ fn connect(place: &str) -> Result<TcpStream, String> {
         }
     }
     Err(last)
+}
+
+/// `ok`, or `failed` and why: a name that resolves, and with a port accepts a connection.
+fn probe(place: &str) -> String {
+    let outcome = if place.contains(':') {
+        connect(place).map(drop)
+    } else {
+        (place, 0)
+            .to_socket_addrs()
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    outcome.map_or_else(|why| format!("failed: {why}"), |()| "ok".to_owned())
 }
 
 /// `curl [-f] ... URL` over plain HTTP: prints the answer; exit codes 0, 6, 7, 22 as curl's.

@@ -32,38 +32,18 @@ impl DockerEngine {
     /// The engine at `DOCKER_HOST` of `env`, else at the usual socket, and the docker command of `site`.
     pub fn new(site: &Site, env: &BTreeMap<String, String>) -> Self {
         let env = child_env(env);
-        let host = env
-            .get("DOCKER_HOST")
-            .filter(|host| !host.is_empty())
-            .map_or(SOCKET, String::as_str)
-            .to_owned();
-        Self {
-            host,
-            docker: site.docker.clone(),
-            env,
-            cancel: None,
-            client: OnceLock::new(),
-        }
+        let host = env.get("DOCKER_HOST").filter(|host| !host.is_empty()).map_or(SOCKET, String::as_str).to_owned();
+        Self { host, docker: site.docker.clone(), env, cancel: None, client: OnceLock::new() }
     }
 
     /// The same, whose waits, pulls and builds end when `cancel` is cancelled. An undo uses the one without.
     pub fn with_cancel(&self, cancel: Option<Cancel>) -> Self {
         let (host, docker, env) = (self.host.clone(), self.docker.clone(), self.env.clone());
-        Self {
-            host,
-            docker,
-            env,
-            cancel,
-            client: self.client.clone(),
-        }
+        Self { host, docker, env, cancel, client: self.client.clone() }
     }
 
     /// Runs `ask` with the client, for at most `limit`.
-    pub(super) fn run<T, F>(
-        &self,
-        limit: Duration,
-        ask: impl FnOnce(Docker) -> F,
-    ) -> EngineResult<T>
+    pub(super) fn run<T, F>(&self, limit: Duration, ask: impl FnOnce(Docker) -> F) -> EngineResult<T>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -71,11 +51,7 @@ impl DockerEngine {
     }
 
     /// The same for what only waits, and may be given up at any time: ends when the run is cancelled.
-    pub(super) fn run_cancellable<T, F>(
-        &self,
-        limit: Duration,
-        ask: impl FnOnce(Docker) -> F,
-    ) -> EngineResult<T>
+    pub(super) fn run_cancellable<T, F>(&self, limit: Duration, ask: impl FnOnce(Docker) -> F) -> EngineResult<T>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -122,9 +98,7 @@ impl DockerEngine {
 
     fn connect(&self) -> Result<Docker, Error> {
         if self.host.contains("://") && !self.host.starts_with("unix://") {
-            return Err(Error::UnsupportedURISchemeError {
-                uri: self.host.clone(),
-            });
+            return Err(Error::UnsupportedURISchemeError { uri: self.host.clone() });
         }
         // The library's own limit also cuts off long stops; `run` has the limits that count.
         Docker::connect_with_unix(&self.host, 24 * 3600, API_DEFAULT_VERSION)
@@ -133,29 +107,20 @@ impl DockerEngine {
 
 fn engine_error(error: Error) -> EngineError {
     match error {
-        Error::DockerResponseServerError {
-            status_code,
-            message,
-        } => EngineError::Refused {
-            status: status_code,
-            message,
-        },
-        Error::DockerStreamError { error } => EngineError::Refused {
-            status: 0,
-            message: error,
-        },
+        Error::DockerResponseServerError { status_code, message } => {
+            EngineError::Refused { status: status_code, message }
+        }
+        Error::DockerStreamError { error } => EngineError::Refused { status: 0, message: error },
         Error::RequestTimeoutError => EngineError::TimedOut(ASK),
-        Error::JsonDataError { message, .. } => EngineError::Refused {
-            status: 0,
-            message: format!("the engine's answer is unreadable: {message}"),
-        },
-        Error::JsonSerdeError { err } => EngineError::Refused {
-            status: 0,
-            message: format!("the engine's answer is unreadable: {err}"),
-        },
-        Error::UnsupportedURISchemeError { uri } => EngineError::Unreachable(format!(
-            "DOCKER_HOST is {uri}, and only a local socket (unix://) can be used"
-        )),
+        Error::JsonDataError { message, .. } => {
+            EngineError::Refused { status: 0, message: format!("the engine's answer is unreadable: {message}") }
+        }
+        Error::JsonSerdeError { err } => {
+            EngineError::Refused { status: 0, message: format!("the engine's answer is unreadable: {err}") }
+        }
+        Error::UnsupportedURISchemeError { uri } => {
+            EngineError::Unreachable(format!("DOCKER_HOST is {uri}, and only a local socket (unix://) can be used"))
+        }
         other => EngineError::Unreachable(chain(&other)),
     }
 }

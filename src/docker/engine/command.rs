@@ -40,10 +40,7 @@ pub(super) fn pull(
     limit: Duration,
 ) -> EngineResult<()> {
     if reference.is_empty() || reference.starts_with('-') {
-        return Err(EngineError::Refused {
-            status: 0,
-            message: format!("{reference:?} is not an image reference"),
-        });
+        return Err(EngineError::Refused { status: 0, message: format!("{reference:?} is not an image reference") });
     }
     let mut args = vec!["image".to_owned(), "pull".to_owned(), "--quiet".to_owned()];
     args.extend(platform.map(|platform| format!("--platform={platform}")));
@@ -52,20 +49,9 @@ pub(super) fn pull(
     finish(&what, limit, docker(engine, limit).args(args).run())
 }
 
-pub(super) fn build(
-    engine: &DockerEngine,
-    spec: &ImageBuildSpec,
-    limit: Duration,
-) -> EngineResult<()> {
-    let mut args = vec![
-        "image".to_owned(),
-        "build".to_owned(),
-        format!("--tag={}", spec.tag),
-    ];
-    let mut command = docker(engine, limit).env(
-        "DOCKER_BUILDKIT",
-        if has_buildkit(engine) { "1" } else { "0" },
-    );
+pub(super) fn build(engine: &DockerEngine, spec: &ImageBuildSpec, limit: Duration) -> EngineResult<()> {
+    let mut args = vec!["image".to_owned(), "build".to_owned(), format!("--tag={}", spec.tag)];
+    let mut command = docker(engine, limit).env("DOCKER_BUILDKIT", if has_buildkit(engine) { "1" } else { "0" });
     // Kept until the build has ended.
     let inline = match &spec.dockerfile_inline {
         Some(text) => Some(inline_file(text).map_err(|error| EngineError::Refused {
@@ -78,16 +64,9 @@ pub(super) fn build(
         args.push(format!("--file={}", file.path().display()));
     } else if !spec.dockerfile.as_os_str().is_empty() {
         // Docker takes a relative path from its own directory, not from the context.
-        args.push(format!(
-            "--file={}",
-            spec.context.join(&spec.dockerfile).display()
-        ));
+        args.push(format!("--file={}", spec.context.join(&spec.dockerfile).display()));
     }
-    args.extend(
-        spec.labels
-            .iter()
-            .map(|(name, value)| format!("--label={name}={value}")),
-    );
+    args.extend(spec.labels.iter().map(|(name, value)| format!("--label={name}={value}")));
     args.extend(spec.options.iter().cloned());
     for (name, value) in &spec.args {
         let value = value.expose().ok_or_else(|| EngineError::Refused {
@@ -102,11 +81,7 @@ pub(super) fn build(
         }
     }
     args.push(spec.context.display().to_string());
-    finish(
-        &format!("docker image build {}", spec.tag),
-        limit,
-        command.args(args).run(),
-    )
+    finish(&format!("docker image build {}", spec.tag), limit, command.args(args).run())
 }
 
 fn docker(engine: &DockerEngine, limit: Duration) -> Command<'_> {
@@ -128,14 +103,8 @@ fn inline_file(text: &str) -> std::io::Result<tempfile::NamedTempFile> {
 /// before it is built in, and off unless asked for.
 fn has_buildkit(engine: &DockerEngine) -> bool {
     let quick = Duration::from_secs(30);
-    let answer = |args: &[&str]| {
-        docker(engine, quick)
-            .args(args)
-            .run()
-            .ok()
-            .filter(Output::success)
-            .map(|output| output.stdout)
-    };
+    let answer =
+        |args: &[&str]| docker(engine, quick).args(args).run().ok().filter(Output::success).map(|output| output.stdout);
     if answer(&["buildx", "version"]).is_some() {
         return true;
     }
@@ -154,11 +123,7 @@ fn finish(what: &str, limit: Duration, ran: Result<Output, RunError>) -> EngineR
             (Ended::ByItself, Exit::Code(0)) => Ok(()),
             (Ended::TimedOut, _) => Err(EngineError::TimedOut(limit)),
             (Ended::Cancelled, _) => Err(EngineError::Cancelled),
-            (Ended::ByItself, exit) => refused(format!(
-                "{what} failed ({}): {}",
-                exit_text(exit),
-                tail(&output)
-            )),
+            (Ended::ByItself, exit) => refused(format!("{what} failed ({}): {}", exit_text(exit), tail(&output))),
         },
         Err(RunError::Cancelled) => Err(EngineError::Cancelled),
         Err(error) => refused(format!("{what}: {error}")),
@@ -175,10 +140,6 @@ fn exit_text(exit: Exit) -> String {
 /// The last lines of what was printed, standard error last.
 fn tail(output: &Output) -> String {
     let text = strip_ansi(&format!("{}\n{}", output.stdout, output.stderr));
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::models;
 
 use super::super::{
-    ContainerMount, ContainerSpec, EndpointSpec, EngineError, EngineResult, HealthSpec,
-    NetworkSpec, VolumeSpec,
+    ContainerMount, ContainerSpec, EndpointSpec, EngineError, EngineResult, HealthSpec, NetworkSpec, VolumeSpec,
 };
 
 /// `None` for what is not set, which the engine then decides.
@@ -83,10 +82,7 @@ fn endpoint(spec: &EndpointSpec) -> models::EndpointSettings {
 }
 
 pub(super) fn connect_body(container: &str, spec: &EndpointSpec) -> models::NetworkConnectRequest {
-    models::NetworkConnectRequest {
-        container: container.to_owned(),
-        endpoint_config: Some(endpoint(spec)),
-    }
+    models::NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint(spec)) }
 }
 
 /// The body of a container's creation. `entrypoint` is the image's where it has to be given again,
@@ -97,25 +93,14 @@ pub(super) fn container_body(
     entrypoint: Option<Vec<String>>,
     old: bool,
 ) -> EngineResult<models::ContainerCreateBody> {
-    if old
-        && spec
-            .networks
-            .iter()
-            .any(|(_, endpoint)| !endpoint.mac.is_empty())
-    {
-        return Err(refused(format!(
-            "container {}: a MAC address on a network needs Docker 25",
-            spec.name
-        )));
+    if old && spec.networks.iter().any(|(_, endpoint)| !endpoint.mac.is_empty()) {
+        return Err(refused(format!("container {}: a MAC address on a network needs Docker 25", spec.name)));
     }
     let mut environment = Vec::new();
     for (name, value) in &spec.environment {
-        let value = value.expose().ok_or_else(|| {
-            refused(format!(
-                "container {}: the value of {name} is not at hand",
-                spec.name
-            ))
-        })?;
+        let value = value
+            .expose()
+            .ok_or_else(|| refused(format!("container {}: the value of {name} is not at hand", spec.name)))?;
         environment.push(format!("{name}={value}"));
     }
     // An empty string alone is how the API says "no entrypoint".
@@ -125,25 +110,13 @@ pub(super) fn container_body(
         None => entrypoint.filter(|image| !image.is_empty()),
     };
     let mut exposed = spec.expose.clone();
-    exposed.extend(
-        spec.ports
-            .iter()
-            .map(|port| format!("{}/{}", port.container_port, port.protocol)),
-    );
+    exposed.extend(spec.ports.iter().map(|port| format!("{}/{}", port.container_port, port.protocol)));
     exposed.sort();
     exposed.dedup();
-    let first = spec
-        .networks
-        .first()
-        .filter(|_| spec.network_mode.is_empty());
+    let first = spec.networks.first().filter(|_| spec.network_mode.is_empty());
     let networking_config = first.map(|(name, given)| {
-        let settings = models::EndpointSettings {
-            links: list(&spec.links),
-            ..endpoint(given)
-        };
-        models::NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(name.clone(), settings)])),
-        }
+        let settings = models::EndpointSettings { links: list(&spec.links), ..endpoint(given) };
+        models::NetworkingConfig { endpoints_config: Some(HashMap::from([(name.clone(), settings)])) }
     });
     Ok(models::ContainerCreateBody {
         hostname: text(&spec.hostname),
@@ -154,10 +127,7 @@ pub(super) fn container_body(
         open_stdin: Some(spec.stdin_open),
         env: list(&environment),
         cmd: spec.command.clone(),
-        healthcheck: spec
-            .health
-            .as_ref()
-            .map(|health| health_config(health, old)),
+        healthcheck: spec.health.as_ref().map(|health| health_config(health, old)),
         image: Some(spec.image.clone()),
         working_dir: text(&spec.working_dir),
         entrypoint,
@@ -181,10 +151,7 @@ fn health_config(health: &HealthSpec, old: bool) -> models::HealthConfig {
     }
 }
 
-fn host_config(
-    spec: &ContainerSpec,
-    first_network: Option<&str>,
-) -> EngineResult<models::HostConfig> {
+fn host_config(spec: &ContainerSpec, first_network: Option<&str>) -> EngineResult<models::HostConfig> {
     let mut binds = Vec::new();
     let mut mounts = Vec::new();
     for given in &spec.mounts {
@@ -195,16 +162,9 @@ fn host_config(
     }
     let mut port_bindings: models::PortMap = HashMap::new();
     for port in &spec.ports {
-        let binding = models::PortBinding {
-            host_ip: text(&port.host_ip),
-            host_port: text(&port.host_port),
-        };
+        let binding = models::PortBinding { host_ip: text(&port.host_ip), host_port: text(&port.host_port) };
         let key = format!("{}/{}", port.container_port, port.protocol);
-        port_bindings
-            .entry(key)
-            .or_default()
-            .get_or_insert_default()
-            .push(binding);
+        port_bindings.entry(key).or_default().get_or_insert_default().push(binding);
     }
     let devices = spec.devices.iter().map(|device| models::DeviceMapping {
         path_on_host: text(&device.source),
@@ -221,12 +181,8 @@ fn host_config(
         capabilities: Some(vec![vec!["gpu".to_owned()]]),
         ..Default::default()
     };
-    let log_config = (!spec.log_driver.is_empty() || !spec.log_options.is_empty()).then(|| {
-        models::HostConfigLogConfig {
-            typ: text(&spec.log_driver),
-            config: map(&spec.log_options),
-        }
-    });
+    let log_config = (!spec.log_driver.is_empty() || !spec.log_options.is_empty())
+        .then(|| models::HostConfigLogConfig { typ: text(&spec.log_driver), config: map(&spec.log_options) });
     Ok(models::HostConfig {
         network_mode: text(&spec.network_mode).or(first_network.map(str::to_owned)),
         // On a network of its own, links are the endpoint's.
@@ -291,11 +247,7 @@ fn restart_policy(word: &str) -> EngineResult<models::RestartPolicy> {
     };
     let maximum_retry_count = match count {
         None => None,
-        Some(count) => Some(
-            count
-                .parse()
-                .map_err(|_| refused(format!("{word:?} is not a restart policy")))?,
-        ),
+        Some(count) => Some(count.parse().map_err(|_| refused(format!("{word:?} is not a restart policy")))?),
     };
     let name = match name {
         "" | "no" => models::RestartPolicyNameEnum::NO,
@@ -304,10 +256,7 @@ fn restart_policy(word: &str) -> EngineResult<models::RestartPolicy> {
         "on-failure" => models::RestartPolicyNameEnum::ON_FAILURE,
         _ => return Err(refused(format!("{word:?} is not a restart policy"))),
     };
-    Ok(models::RestartPolicy {
-        name: Some(name),
-        maximum_retry_count,
-    })
+    Ok(models::RestartPolicy { name: Some(name), maximum_retry_count })
 }
 
 /// A bind as `source:target:options`: the only form that makes a missing source and knows SELinux
@@ -316,15 +265,8 @@ fn bind_line(mount: &ContainerMount) -> Option<String> {
     if mount.kind != "bind" || mount.source.contains(':') || mount.target.contains(':') {
         return None;
     }
-    let options = [
-        if mount.read_only { "ro" } else { "" },
-        &mount.propagation,
-        &mount.selinux,
-    ];
-    let options: Vec<&str> = options
-        .into_iter()
-        .filter(|option| !option.is_empty())
-        .collect();
+    let options = [if mount.read_only { "ro" } else { "" }, &mount.propagation, &mount.selinux];
+    let options: Vec<&str> = options.into_iter().filter(|option| !option.is_empty()).collect();
     let mut line = format!("{}:{}", mount.source, mount.target);
     if !options.is_empty() {
         line.push(':');
@@ -345,10 +287,8 @@ fn mount(mount: &ContainerMount) -> EngineResult<models::Mount> {
             body.typ = Some(models::MountType::BIND);
             if !mount.propagation.is_empty() {
                 let propagation = propagation(&mount.propagation)?;
-                body.bind_options = Some(models::MountBindOptions {
-                    propagation: Some(propagation),
-                    ..Default::default()
-                });
+                body.bind_options =
+                    Some(models::MountBindOptions { propagation: Some(propagation), ..Default::default() });
             }
         }
         "volume" => {

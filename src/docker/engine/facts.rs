@@ -11,11 +11,7 @@ fn sorted(map: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
 }
 
 fn subnets(ipam: Option<models::Ipam>) -> Vec<String> {
-    ipam.and_then(|ipam| ipam.config)
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|pool| pool.subnet)
-        .collect()
+    ipam.and_then(|ipam| ipam.config).unwrap_or_default().into_iter().filter_map(|pool| pool.subnet).collect()
 }
 
 pub(super) fn network(network: models::Network) -> NetworkFacts {
@@ -57,10 +53,7 @@ pub(super) fn image(image: models::ImageInspect) -> ImageFacts {
     exposed.sort();
     let mut volumes = config.volumes.unwrap_or_default();
     volumes.sort();
-    let test = config
-        .healthcheck
-        .and_then(|check| check.test)
-        .unwrap_or_default();
+    let test = config.healthcheck.and_then(|check| check.test).unwrap_or_default();
     ImageFacts {
         id: image.id.unwrap_or_default(),
         tags: image.repo_tags.unwrap_or_default(),
@@ -77,9 +70,7 @@ pub(super) fn image(image: models::ImageInspect) -> ImageFacts {
     }
 }
 
-fn addresses(
-    networks: Option<HashMap<String, models::EndpointSettings>>,
-) -> BTreeMap<String, String> {
+fn addresses(networks: Option<HashMap<String, models::EndpointSettings>>) -> BTreeMap<String, String> {
     networks
         .unwrap_or_default()
         .into_iter()
@@ -90,64 +81,35 @@ fn addresses(
 /// Names of volumes, host paths of binds.
 fn mounted(mounts: Option<Vec<models::MountPoint>>) -> Vec<String> {
     let source = |mount: models::MountPoint| {
-        mount
-            .name
-            .filter(|name| !name.is_empty())
-            .or(mount.source)
-            .filter(|source| !source.is_empty())
+        mount.name.filter(|name| !name.is_empty()).or(mount.source).filter(|source| !source.is_empty())
     };
-    let mut names: Vec<String> = mounts
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(source)
-        .collect();
+    let mut names: Vec<String> = mounts.unwrap_or_default().into_iter().filter_map(source).collect();
     names.sort();
     names
 }
 
 /// The engine's words for no health check.
 fn health_word(word: &str) -> String {
-    if word == "none" {
-        String::new()
-    } else {
-        word.to_owned()
-    }
+    if word == "none" { String::new() } else { word.to_owned() }
 }
 
 pub(super) fn container(container: models::ContainerInspectResponse) -> ContainerFacts {
     let state = container.state.unwrap_or_default();
     let config = container.config.unwrap_or_default();
-    let health = state
-        .health
-        .and_then(|health| health.status)
-        .map(|status| health_word(status.as_ref()));
+    let health = state.health.and_then(|health| health.status).map(|status| health_word(status.as_ref()));
     ContainerFacts {
         id: container.id.unwrap_or_default(),
-        name: container
-            .name
-            .unwrap_or_default()
-            .trim_start_matches('/')
-            .to_owned(),
+        name: container.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         image: config.image.unwrap_or_default(),
         image_id: container.image.unwrap_or_default(),
-        status: state
-            .status
-            .map(|status| status.to_string())
-            .unwrap_or_default(),
+        status: state.status.map(|status| status.to_string()).unwrap_or_default(),
         health: health.unwrap_or_default(),
         exit_code: state.exit_code.unwrap_or_default(),
         restarts: container.restart_count.unwrap_or_default(),
         // A container that never ran has the year 1.
-        started_at: state
-            .started_at
-            .filter(|at| !at.starts_with("0001-"))
-            .unwrap_or_default(),
+        started_at: state.started_at.filter(|at| !at.starts_with("0001-")).unwrap_or_default(),
         labels: sorted(config.labels),
-        networks: addresses(
-            container
-                .network_settings
-                .and_then(|settings| settings.networks),
-        ),
+        networks: addresses(container.network_settings.and_then(|settings| settings.networks)),
         mounts: mounted(container.mounts),
     }
 }
@@ -156,41 +118,26 @@ pub(super) fn listed_container(container: models::ContainerSummary) -> Container
     let text = container.status.unwrap_or_default();
     // A container has further names where others link to it; its own has one slash.
     let names = container.names.unwrap_or_default();
-    let name = names
-        .iter()
-        .find(|name| name.matches('/').count() == 1)
-        .or(names.first());
+    let name = names.iter().find(|name| name.matches('/').count() == 1).or(names.first());
     ContainerFacts {
         id: container.id.unwrap_or_default(),
-        name: name
-            .map(|name| name.trim_start_matches('/').to_owned())
-            .unwrap_or_default(),
+        name: name.map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
         image: container.image.unwrap_or_default(),
         image_id: container.image_id.unwrap_or_default(),
-        status: container
-            .state
-            .map(|state| state.to_string())
-            .unwrap_or_default(),
+        status: container.state.map(|state| state.to_string()).unwrap_or_default(),
         health: health_of(&text).to_owned(),
         exit_code: exit_code_of(&text),
         restarts: 0,
         started_at: String::new(),
         labels: sorted(container.labels),
-        networks: addresses(
-            container
-                .network_settings
-                .and_then(|settings| settings.networks),
-        ),
+        networks: addresses(container.network_settings.and_then(|settings| settings.networks)),
         mounts: mounted(container.mounts),
     }
 }
 
 /// Health in a list's status: `Up 5 minutes (health: starting)`, `Up 5 minutes (healthy)`.
 fn health_of(status: &str) -> &str {
-    let word = status
-        .rsplit_once('(')
-        .and_then(|(_, word)| word.strip_suffix(')'))
-        .unwrap_or_default();
+    let word = status.rsplit_once('(').and_then(|(_, word)| word.strip_suffix(')')).unwrap_or_default();
     match word.strip_prefix("health: ").unwrap_or(word) {
         word @ ("starting" | "healthy" | "unhealthy") => word,
         _ => "",
@@ -200,10 +147,7 @@ fn health_of(status: &str) -> &str {
 /// Exit code in a list's status: `Exited (137) 5 minutes ago`.
 fn exit_code_of(status: &str) -> i64 {
     let code = |rest: &str| rest.split_once(')').and_then(|(code, _)| code.parse().ok());
-    ["Exited (", "Restarting ("]
-        .iter()
-        .find_map(|start| status.strip_prefix(start).and_then(code))
-        .unwrap_or_default()
+    ["Exited (", "Restarting ("].iter().find_map(|start| status.strip_prefix(start).and_then(code)).unwrap_or_default()
 }
 
 /// Frames of two streams, as lines in the order in which they are completed.
@@ -225,11 +169,7 @@ impl LogLines {
 
     fn end(&mut self, stream: usize) {
         let bytes = std::mem::take(&mut self.pending[stream]);
-        self.lines.push(
-            String::from_utf8_lossy(&bytes)
-                .trim_end_matches(['\n', '\r'])
-                .to_owned(),
-        );
+        self.lines.push(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned());
     }
 
     /// The last `count` lines.
