@@ -63,15 +63,14 @@ const NOISE: &[&str] = &["No healthchecks found", "Deprecated:", "No web listene
 /// tools that Dokku runs.
 fn brief(error: &DokkuError) -> String {
     let DokkuError::Failed { command, exit, messages, output } = error else { return error.to_string() };
-    let command = command.strip_prefix("dokku ").unwrap_or(command);
-    let name: Vec<&str> = command.split(' ').filter(|word| !word.starts_with('-')).take(2).collect();
+    let name = command.strip_prefix("dokku ").unwrap_or(command).split(' ').next().unwrap_or_default();
     let telling = messages.iter().rev().find(|message| !NOISE.iter().any(|noise| message.contains(noise)));
     let reason = telling.map(String::as_str).or_else(|| {
         let lines = output.lines().map(str::trim).filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise)));
         lines.clone().rev().find(|line| line.to_ascii_lowercase().contains("error")).or_else(|| lines.last())
     });
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-    format!("{} failed (exit code {exit}){reason}", name.join(" "))
+    format!("{name} failed (exit code {exit}){reason}")
 }
 
 fn tail(text: &str, lines: usize) -> Vec<String> {
