@@ -20,12 +20,23 @@ pub type Parsed = (IndexMap<String, String>, Vec<Diagnostic>);
 /// `KEY`, is what `lookup` gives, else what the file itself has set before; a lone `KEY` that
 /// `lookup` does not know is left out. Single-quoted values stand for themselves.
 pub fn parse(text: &str, file: FileId, lookup: &dyn Fn(&str) -> Option<String>) -> Parsed {
+    parse_onto(IndexMap::new(), text, file, lookup)
+}
+
+/// Reads the common format over the variables that earlier files have set: references see those,
+/// later settings replace them, and the result holds both.
+pub fn parse_onto(
+    earlier: IndexMap<String, String>,
+    text: &str,
+    file: FileId,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Parsed {
     let mut reader = Reader {
         text,
         file,
         at: bom_length(text),
         lookup,
-        variables: IndexMap::new(),
+        variables: earlier,
         findings: Vec::new(),
     };
     while reader.skip_to_statement() {

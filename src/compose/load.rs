@@ -186,7 +186,7 @@ impl Loader<'_> {
         if path != Path::new("-") {
             self.read.push(path.to_owned());
         }
-        Ok((id, text.into()))
+        Ok((id, text))
     }
 
     /// The documents of a compose file. `cause` is where the file was asked for.

@@ -166,6 +166,9 @@ impl Checker<'_> {
         let mut finding = Diagnostic::error("wrong-type", message).at(node.span);
         match node.as_scalar().map(Scalar::value) {
             Some(Value::Null) => finding = finding.hint("give it a value or remove the key"),
+            Some(Value::Bool(false)) if path.matches("services.*.restart") => {
+                finding = finding.hint("write `restart: \"no\"`");
+            }
             Some(Value::Int(_) | Value::Float(_) | Value::Bool(_)) if accepts(shape, Types::STRING) => {
                 if let Some(scalar) = node.as_scalar() {
                     finding = finding.hint(format!("write it in quotes: \"{}\"", scalar.text));
