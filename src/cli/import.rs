@@ -18,7 +18,7 @@ use crate::apply::context::Observers;
 use crate::apply::runner::ServerRunner;
 use crate::apply::{Applier, Cancel, Limits, Outcome, RunLog, Signals, unfinished};
 use crate::dokku::FLOOR;
-use crate::map::resources::{Desired, Kind};
+use crate::map::resources::{Desired, Kind, Source};
 use crate::map::{self, Findings, names};
 use crate::observe::{self, Observed, Wanted};
 use crate::plan::{Action, Inputs, Last, Plan, conflicts, reconcile};
@@ -90,7 +90,22 @@ fn locked(
         }
         printer.header(&show::summary(plan));
     }
+    permitted(session, plan)?;
     apply(session, printer, args, lock, &prepared, state, cancel)
+}
+
+/// What goes straight to the engine is asked of Dokku's `user-auth` first, as if it were an app.
+fn permitted(session: &Session, plan: &Plan) -> Result<()> {
+    for op in &plan.ops {
+        let name = match &op.action {
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => &spec.name,
+            _ => continue,
+        };
+        if !session.dokku.may(&["apps:create", name])? {
+            return Err(Failed::new(Exit::Wrong, format!("you may not create {name} on this server: nothing was changed")).into());
+        }
+    }
+    Ok(())
 }
 
 /// Project and source: `import shop ./dir`, or `import --project shop ./dir`.
@@ -320,12 +335,39 @@ fn dry_run(printer: &Printer, args: &ImportArgs, prepared: &Prepared) -> Exit {
 fn refresh(session: &Session, lock: &Lock, state: Option<State>, prepared: &Prepared) -> Result<()> {
     let Some(mut state) = state else { return Ok(()) };
     let fingerprints = observe::fingerprints(&session.site, &app_names(&prepared.desired));
-    if state.fingerprints != fingerprints || state.checksum != prepared.checksum {
+    let text = |desired: &Desired| serde_json::to_string(desired).ok();
+    let same = text(&state.desired) == text(&prepared.desired);
+    if state.fingerprints != fingerprints || state.checksum != prepared.checksum || !same {
         state.fingerprints = fingerprints;
         state.checksum.clone_from(&prepared.checksum);
+        remember(&mut state, prepared.desired.clone());
         state.save(lock.dir())?;
     }
     Ok(())
+}
+
+/// What the file asks for is what was applied. Services that left the file run on until they are pruned; they stay known.
+fn remember(state: &mut State, desired: Desired) {
+    let before = std::mem::replace(&mut state.desired, desired);
+    let now = &state.desired.services;
+    state.left.extend(before.services.into_iter().filter(|(name, _)| !now.contains_key(name)));
+    state.left.retain(|name, _| !now.contains_key(name));
+}
+
+/// The ids of images that were absent or older when the plan was made: they say next time that nothing changed.
+fn with_image_ids(session: &Session, desired: &Desired) -> Desired {
+    let mut desired = desired.clone();
+    for service in desired.services.values_mut() {
+        if let Kind::App(app) = &mut service.kind
+            && let Source::Image { image, pull, .. } = &app.source
+            && (app.image_id.is_empty() || *pull)
+            // Without an answer the next import reads the app once more.
+            && let Ok(Some(facts)) = session.engine.image(image)
+        {
+            app.image_id = facts.id;
+        }
+    }
+    desired
 }
 
 fn apply(
@@ -413,18 +455,12 @@ fn commit(
     began: Instant,
 ) -> Result<(), store::StoreError> {
     let mut state = before.cloned().unwrap_or_default();
-    let desired = &prepared.desired;
+    let desired = &with_image_ids(session, &prepared.desired);
     state.project.clone_from(&desired.project);
     state.version += 1;
     state.checksum.clone_from(&prepared.checksum);
     created(&mut state, prepared);
-    let gone: Vec<_> = state.desired.services.iter().filter(|(name, _)| !desired.services.contains_key(*name)).map(|(name, service)| (name.clone(), service.clone())).collect();
-    state.desired = desired.clone();
-    // Services that left the file run on until they are pruned; they stay known.
-    for (name, service) in gone {
-        state.left.insert(name, service);
-    }
-    state.left.retain(|name, _| !desired.services.contains_key(name));
+    remember(&mut state, desired.clone());
     for service in desired.services.values() {
         if let Kind::Job(raw) = &service.kind {
             let hash = raw.container.labels.get(crate::plan::raw::HASH_LABEL).cloned().unwrap_or_default();

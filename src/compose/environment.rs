@@ -12,8 +12,9 @@ use crate::diag::{Diagnostic, Span};
 use crate::model::{EnvFile, Project, Service};
 use crate::yaml::Node;
 
-/// Under this key the tree holds the value of a secret or config that a variable gives.
-pub(super) const VALUE: &str = "#value";
+/// Under this key the tree holds the value of a secret or config that a variable gives. It is an
+/// extension, so that the tree of an included file passes the schema of the including one.
+pub(super) const VALUE: &str = "x-#value";
 
 /// Variables of env files for interpolation; a later file is stronger.
 ///

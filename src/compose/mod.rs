@@ -34,6 +34,9 @@ mod tree;
 mod unicity;
 mod validation;
 
+#[cfg(test)]
+mod tests;
+
 pub mod dotenv;
 pub mod duration;
 pub mod image;
@@ -74,7 +77,8 @@ pub struct Request {
     pub variables: IndexMap<String, String>,
     /// The compose file called `-`.
     pub stdin: Option<String>,
-    /// Whether variables are replaced; without, short forms that hold variables stay as they are.
+    /// Whether variables are replaced. Without, they stay in strings as written; where a key wants
+    /// a number, a boolean or a short form, text with a variable in it is an error.
     pub interpolate: bool,
     /// Whether references between services, networks and volumes are checked.
     pub check_consistency: bool,

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::environment::VALUE;
 use crate::model::Project;
 use crate::yaml::Node;
 
@@ -193,7 +194,7 @@ fn graft_map(map: &mut Map<String, Value>, tree: &Node) {
         }
     }
     for (key, entry) in entries {
-        if key.starts_with("x-") && !map.contains_key(key) {
+        if key.starts_with("x-") && key != VALUE && !map.contains_key(key) {
             let mut value = super::decode::json(&entry.value);
             escape(&mut value);
             map.insert(key.clone(), value);

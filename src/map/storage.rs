@@ -1,5 +1,6 @@
 //! Volumes, bind mounts, tmpfs, secrets and configs.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::context::Context;
@@ -283,7 +284,7 @@ fn anonymous(ctx: &Context<'_>, service: &str, target: &str) -> String {
 /// Volumes to make, volumes that must exist, and the name of each declared key.
 pub(super) fn declared(
     ctx: &Context<'_>,
-    used: &[String],
+    used: &BTreeSet<String>,
 ) -> (
     Vec<VolumeSpec>,
     Vec<String>,
@@ -291,13 +292,13 @@ pub(super) fn declared(
 ) {
     let (mut make, mut external) = (Vec::new(), Vec::new());
     let mut names = std::collections::BTreeMap::new();
-    let mut left: Vec<&String> = used.iter().collect();
+    let mut left: BTreeSet<&String> = used.iter().collect();
     for (key, volume) in &ctx.compose.volumes {
         let name = volume_name(ctx, key);
         if !used.contains(&name) {
             continue;
         }
-        left.retain(|used| **used != name);
+        left.remove(&name);
         names.insert(key.clone(), name.clone());
         if volume.external {
             external.push(name);

@@ -94,18 +94,12 @@ fn walk(node: &Node, at: Found, path: &str) -> Option<Found> {
     }
     match &node.kind {
         Kind::Map(map) => {
+            // Looked up, not searched for: a mapping may have thousands of keys, a path few places where one may end.
             let path = path.strip_prefix('.').unwrap_or(path);
-            let mut keys: Vec<&String> = map
-                .entries
-                .keys()
-                .filter(|key| {
-                    path.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-                })
-                .collect();
-            keys.sort_by_key(|key| std::cmp::Reverse(key.len()));
-            keys.into_iter().find_map(|key| {
-                let entry = map.entries.get(key)?;
-                walk(&entry.value, Found { key: entry.key, value: entry.value.span }, &path[key.len()..])
+            let ends: Vec<usize> = path.match_indices(['.', '[']).map(|(at, _)| at).chain([path.len()]).collect();
+            ends.into_iter().rev().find_map(|end| {
+                let entry = map.entries.get(&path[..end])?;
+                walk(&entry.value, Found { key: entry.key, value: entry.value.span }, &path[end..])
             })
         }
         Kind::Seq(items) => {

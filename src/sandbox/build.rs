@@ -46,27 +46,39 @@ impl Dockerfile {
     pub fn parse(text: &str, args: &BTreeMap<String, String>, target: Option<&str>) -> Result<Self, Failure> {
         let mut values = args.clone();
         let mut stages: Vec<Stage> = Vec::new();
-        let joined = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n").replace("\\\n", " ");
+        let joined = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace("\\\n", " ");
         for line in joined.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             let (word, rest) = (word.to_ascii_uppercase(), rest.trim());
             match word.as_str() {
                 "FROM" => {
-                    let words: Vec<String> =
-                        rest.split_whitespace().filter(|word| !word.starts_with("--")).map(|word| substitute(word, &values)).collect();
+                    let words: Vec<String> = rest
+                        .split_whitespace()
+                        .filter(|word| !word.starts_with("--"))
+                        .map(|word| substitute(word, &values))
+                        .collect();
                     let name = if words.len() == 3 { words[2].to_ascii_lowercase() } else { String::new() };
-                    let Some(base) = words.first() else { return failure("dockerfile parse error: FROM requires either one or three arguments") };
+                    let Some(base) = words.first() else {
+                        return failure("dockerfile parse error: FROM requires either one or three arguments");
+                    };
                     stages.push(Stage { name, base: base.clone(), steps: Vec::new() });
                 }
                 "ARG" => {
                     let (name, value) = rest.split_once('=').unwrap_or((rest, ""));
                     values.entry(name.to_owned()).or_insert_with(|| value.trim_matches('"').to_owned());
                 }
-                "RUN" | "CMD" | "LABEL" | "MAINTAINER" | "EXPOSE" | "ENV" | "ADD" | "COPY" | "ENTRYPOINT" | "VOLUME" | "USER"
-                | "WORKDIR" | "ONBUILD" | "STOPSIGNAL" | "HEALTHCHECK" | "SHELL" => match stages.last_mut() {
-                    Some(stage) => stage.steps.push((word, substitute(rest, &values))),
-                    None => return failure("dockerfile parse error: no build stage in current context"),
-                },
+                "RUN" | "CMD" | "LABEL" | "MAINTAINER" | "EXPOSE" | "ENV" | "ADD" | "COPY" | "ENTRYPOINT"
+                | "VOLUME" | "USER" | "WORKDIR" | "ONBUILD" | "STOPSIGNAL" | "HEALTHCHECK" | "SHELL" => {
+                    match stages.last_mut() {
+                        Some(stage) => stage.steps.push((word, substitute(rest, &values))),
+                        None => return failure("dockerfile parse error: no build stage in current context"),
+                    }
+                }
                 // The body of a here-document.
                 _ if joined.contains("<<") => {}
                 _ => return failure(format!("dockerfile parse error: unknown instruction: {word}")),
@@ -86,7 +98,9 @@ impl Dockerfile {
         let mut steps = std::mem::take(&mut stages[at].steps);
         let mut base = stages[at].base.clone();
         // A stage that begins from an earlier one has its steps too.
-        while let Some(earlier) = stages[..at].iter().position(|stage| !stage.name.is_empty() && stage.name == base.to_ascii_lowercase()) {
+        while let Some(earlier) =
+            stages[..at].iter().position(|stage| !stage.name.is_empty() && stage.name == base.to_ascii_lowercase())
+        {
             let mut before = std::mem::take(&mut stages[earlier].steps);
             before.append(&mut steps);
             steps = before;
@@ -122,7 +136,9 @@ impl Dockerfile {
             {
                 let why = error.to_string().replace("Error response from daemon: ", "");
                 let long = images::long(need);
-                return failure(format!("failed to build: failed to solve: {need}: failed to resolve source metadata for {long}: {why}"));
+                return failure(format!(
+                    "failed to build: failed to solve: {need}: failed to resolve source metadata for {long}: {why}"
+                ));
             }
         }
         if let Some(base) = state.image(&self.base) {
@@ -137,10 +153,13 @@ impl Dockerfile {
                 layer += 1;
             }
             if word == "RUN"
-                && let Some(code) = exit_of(&rest.split_whitespace().collect::<Vec<_>>()).or_else(|| exit_of(&["sh", "-c", rest]))
+                && let Some(code) =
+                    exit_of(&rest.split_whitespace().collect::<Vec<_>>()).or_else(|| exit_of(&["sh", "-c", rest]))
                 && code != 0
             {
-                let message = format!("failed to build: failed to solve: executor failed running [/bin/sh -c {rest}]: exit code: {code}");
+                let message = format!(
+                    "failed to build: failed to solve: executor failed running [/bin/sh -c {rest}]: exit code: {code}"
+                );
                 return Err(Failure { message, step: Some((layer, format!("RUN {rest}"), code)) });
             }
             apply(&mut image.facts, word, rest);
@@ -202,16 +221,18 @@ fn substitute(text: &str, values: &BTreeMap<String, String>) -> String {
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
-        let (name, default, taken) = match after.strip_prefix('{').and_then(|inner| inner.find('}').map(|end| (&inner[..end], end + 2))) {
-            Some((inner, taken)) => {
-                let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
-                (name, default, taken)
-            }
-            None => {
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-                (&after[..end], None, end)
-            }
-        };
+        let (name, default, taken) =
+            match after.strip_prefix('{').and_then(|inner| inner.find('}').map(|end| (&inner[..end], end + 2))) {
+                Some((inner, taken)) => {
+                    let (name, default) =
+                        inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
+                    (name, default, taken)
+                }
+                None => {
+                    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                    (&after[..end], None, end)
+                }
+            };
         match values.get(name).map(String::as_str).filter(|value| !value.is_empty()).or(default) {
             Some(value) => out.push_str(value),
             None => out.push_str(&rest[at..=at + taken]),
@@ -224,8 +245,11 @@ fn substitute(text: &str, values: &BTreeMap<String, String>) -> String {
 /// A digest of all files below a directory: names and content.
 pub(super) fn tree_digest(directory: &Path) -> String {
     fn walk(directory: &Path, prefix: &str, all: &mut String) {
-        for name in super::world::names(directory) {
-            let path = directory.join(&name);
+        let mut paths: Vec<_> =
+            std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths.into_iter().filter(|path| !path.ends_with(".git")) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if path.is_dir() && !path.is_symlink() {
                 walk(&path, &format!("{prefix}{name}/"), all);
             } else {
@@ -249,7 +273,8 @@ mod tests {
 
     #[test]
     fn the_last_stage_is_built_with_the_steps_of_those_it_begins_from() {
-        let file = parse("ARG V=15\nFROM postgres:${V} AS base\nEXPOSE 80\nFROM node:20 AS tools\nFROM base\nCMD [\"a\"]\n");
+        let file =
+            parse("ARG V=15\nFROM postgres:${V} AS base\nEXPOSE 80\nFROM node:20 AS tools\nFROM base\nCMD [\"a\"]\n");
         assert_eq!(file.base, "postgres:16");
         assert_eq!(file.steps.len(), 2);
         assert_eq!(file.needs, ["postgres:16", "node:20"]);

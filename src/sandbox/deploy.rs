@@ -35,7 +35,11 @@ pub(super) fn release_and_deploy(ctx: &mut Ctx, app: &str) -> Answer {
         return Ok(());
     }
     ctx.step(&format!("Releasing {app}..."));
-    let tasks: &[&str] = if deployed(&ctx.world, app) { &["predeploy", "release"] } else { &["predeploy", "release", "heroku.postdeploy"] };
+    let tasks: &[&str] = if deployed(&ctx.world, app) {
+        &["predeploy", "release"]
+    } else {
+        &["predeploy", "release", "heroku.postdeploy"]
+    };
     for task in tasks {
         ctx.step(&format!("Checking for {task} task"));
         ctx.detail(&format!("No {task} task found, skipping"));
@@ -137,7 +141,11 @@ impl From<crate::docker::EngineError> for Stop {
 /// The containers of a process type that serve now: id and process name `web.1`.
 fn current(ctx: &Ctx, app: &str, process: &str) -> Answer<Vec<(String, String)>> {
     let state = State::load(&ctx.world)?;
-    let labels = [format!("com.dokku.app-name={app}"), "com.dokku.container-type=deploy".to_owned(), format!("com.dokku.process-type={process}")];
+    let labels = [
+        format!("com.dokku.app-name={app}"),
+        "com.dokku.container-type=deploy".to_owned(),
+        format!("com.dokku.process-type={process}"),
+    ];
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     Ok(state
         .labelled(&labels)
@@ -164,7 +172,8 @@ fn deploy_one(ctx: &mut Ctx, app: &str, process: &str, count: u32, index: u32, d
     let code = triggers::call(ctx, "post-container-create", &["app", &id, app, "deploy", process])?;
     let started = if code == 0 {
         let behaviour = ctx.world.behaviour();
-        engine(ctx, |state| state.start(&behaviour, &id))?.map_err(|error| format!("Error response from daemon: {error}"))
+        engine(ctx, |state| state.start(&behaviour, &id))?
+            .map_err(|error| format!("Error response from daemon: {error}"))
     } else {
         Err(String::new())
     };
@@ -201,7 +210,10 @@ fn address(ctx: &Ctx, app: &str, id: &str) -> Answer<String> {
     let initial = ctx.world.property("network", app, "initial-network");
     let network = if initial.is_empty() { "bridge" } else { &initial };
     let state = State::load(&ctx.world)?;
-    let address = state.container(id).and_then(|container| container.networks.get(network)).map(|endpoint| endpoint.address.clone());
+    let address = state
+        .container(id)
+        .and_then(|container| container.networks.get(network))
+        .map(|endpoint| endpoint.address.clone());
     Ok(address.unwrap_or_default())
 }
 
@@ -213,7 +225,8 @@ fn checked(ctx: &mut Ctx, process: &str, dyno: &str, port: &str, id: &str) -> An
     if web {
         ctx.detail(&format!("Running healthcheck name='port listening check' attempts=3 port={port} retries=2 timeout=5 type='listening' wait=5"));
     }
-    let (status, restarts) = engine(ctx, |state| state.container_mut(id).map(|container| (container.status.clone(), container.restarts)))??;
+    let (status, restarts) =
+        engine(ctx, |state| state.container_mut(id).map(|container| (container.status.clone(), container.restarts)))??;
     if status == "running" && restarts == 0 {
         if web {
             ctx.detail("Healthcheck succeeded name='port listening check'");
@@ -224,7 +237,11 @@ fn checked(ctx: &mut Ctx, process: &str, dyno: &str, port: &str, id: &str) -> An
     ctx.head("Start healthcheck output");
     ctx.detail(&format!("state={status}"));
     ctx.head("End healthcheck output");
-    let why = if restarts > 0 { format!("container has restarted {restarts} times") } else { "container state is not running".to_owned() };
+    let why = if restarts > 0 {
+        format!("container has restarted {restarts} times")
+    } else {
+        "container state is not running".to_owned()
+    };
     ctx.error_line(&format!("{RED}Failure in name='default': {why}"));
     if web {
         ctx.error_line(&format!("{RED}Failure in name='port listening check': container state is not running"));
@@ -275,7 +292,9 @@ pub(super) fn composed(world: &World, app: &str, process: &str, phase: &str) -> 
     if phase == "deploy" {
         // Dokku drops a process type's own volumes and links where the image is not a buildpack's.
         let own = docker_options::options(world, app, process, phase);
-        all.extend(own.into_iter().filter(|option| !["-v", "--volume", "--link"].iter().any(|gone| option.starts_with(gone))));
+        all.extend(
+            own.into_iter().filter(|option| !["-v", "--volume", "--link"].iter().any(|gone| option.starts_with(gone))),
+        );
         let policy = world.property("ps", app, "restart-policy");
         all.push(format!("--restart={}", if policy.is_empty() { "on-failure:10" } else { &policy }));
     }
@@ -311,7 +330,8 @@ pub(super) fn add_container(
     environment.append(&mut container.environment);
     environment.insert("DYNO".to_owned(), dyno.to_owned());
     if phase == "deploy" {
-        environment.insert("PORT".to_owned(), if process == "web" { ports::web_port(&world, app) } else { String::new() });
+        environment
+            .insert("PORT".to_owned(), if process == "web" { ports::web_port(&world, app) } else { String::new() });
     }
     container.environment = environment;
     let start = match command {
@@ -340,7 +360,9 @@ pub(super) fn add_container(
         networks.push("bridge".to_owned());
     }
     if networks[0] == "bridge" && !created.aliases.is_empty() {
-        return fail("Error response from daemon: network-scoped alias is supported only for containers in user defined networks");
+        return fail(
+            "Error response from daemon: network-scoped alias is supported only for containers in user defined networks",
+        );
     }
     let after = world.property("network", app, "attach-post-create");
     let id = engine(ctx, |state| {
@@ -354,7 +376,8 @@ pub(super) fn add_container(
         container.health_check = (container.health_check || image.healthcheck) && !created.no_health_check;
         let id = state.create(&world, container)?;
         for (at, network) in networks.iter().enumerate() {
-            let (aliases, address): (&[String], &str) = if at == 0 { (&created.aliases, &created.address) } else { (&[], "") };
+            let (aliases, address): (&[String], &str) =
+                if at == 0 { (&created.aliases, &created.address) } else { (&[], "") };
             if let Err(error) = state.connect(network, &id, aliases, address) {
                 state.remove(&id);
                 return Err(error);
@@ -369,7 +392,14 @@ pub(super) fn add_container(
     Ok(id)
 }
 
-fn finish(ctx: &mut Ctx, app: &str, only: Option<&[String]>, scale: &[(String, u32)], first: bool, done: Done) -> Answer {
+fn finish(
+    ctx: &mut Ctx,
+    app: &str,
+    only: Option<&[String]>,
+    scale: &[(String, u32)],
+    first: bool,
+    done: Done,
+) -> Answer {
     let wait = checks::wait_to_retire(&ctx.world, app);
     let disabled = proxy::disabled(&ctx.world, app);
     ctx.head("Triggering early nginx proxy rebuild");
@@ -446,7 +476,11 @@ fn attach(ctx: &Ctx, app: &str, new: &[(String, String, String)]) -> Answer {
 /// Removes all containers and the image of an app.
 pub(super) fn remove_containers(ctx: &Ctx, app: &str) -> Answer {
     engine(ctx, |state| {
-        let ids: Vec<String> = state.labelled(&[&format!("com.dokku.app-name={app}")]).iter().map(|container| container.id.clone()).collect();
+        let ids: Vec<String> = state
+            .labelled(&[&format!("com.dokku.app-name={app}")])
+            .iter()
+            .map(|container| container.id.clone())
+            .collect();
         for id in ids {
             state.remove(&id);
         }

@@ -8,7 +8,13 @@ use super::world::{World, digest, read_text};
 const POPULAR: &[(&str, &str, &str, &str, &str)] = &[
     ("adminer", "8080/tcp", "", "entrypoint.sh", "php -S [::]:8080 -t /var/www/html"),
     ("caddy", "80/tcp 443/tcp 443/udp 2019/tcp", "", "", "caddy run"),
-    ("couchdb", "4369/tcp 5984/tcp 9100/tcp", "/opt/couchdb/data", "tini -- /docker-entrypoint.sh", "/opt/couchdb/bin/couchdb"),
+    (
+        "couchdb",
+        "4369/tcp 5984/tcp 9100/tcp",
+        "/opt/couchdb/data",
+        "tini -- /docker-entrypoint.sh",
+        "/opt/couchdb/bin/couchdb",
+    ),
     ("elasticsearch", "9200/tcp 9300/tcp", "", "/bin/tini -- /usr/local/bin/docker-entrypoint.sh", "eswrapper"),
     ("ghost", "2368/tcp", "/var/lib/ghost/content", "docker-entrypoint.sh", "node current/index.js"),
     ("gitea/gitea", "22/tcp 3000/tcp", "/data", "/usr/bin/entrypoint", "/usr/bin/s6-svscan /etc/s6"),
@@ -27,7 +33,13 @@ const POPULAR: &[(&str, &str, &str, &str, &str)] = &[
     ("phpmyadmin", "80/tcp", "", "/docker-entrypoint.sh", "apache2-foreground"),
     ("postgres", "5432/tcp", "/var/lib/postgresql/data", "docker-entrypoint.sh", "postgres"),
     ("prom/prometheus", "9090/tcp", "/prometheus", "/bin/prometheus", "--config.file=/etc/prometheus/prometheus.yml"),
-    ("rabbitmq", "4369/tcp 5671/tcp 5672/tcp 15691/tcp 15692/tcp 25672/tcp", "/var/lib/rabbitmq", "docker-entrypoint.sh", "rabbitmq-server"),
+    (
+        "rabbitmq",
+        "4369/tcp 5671/tcp 5672/tcp 15691/tcp 15692/tcp 25672/tcp",
+        "/var/lib/rabbitmq",
+        "docker-entrypoint.sh",
+        "rabbitmq-server",
+    ),
     ("redis", "6379/tcp", "/data", "docker-entrypoint.sh", "redis-server"),
     ("registry", "5000/tcp", "/var/lib/registry", "/entrypoint.sh", "/etc/distribution/config.yml"),
     ("traefik", "80/tcp", "", "/entrypoint.sh", "traefik"),
@@ -63,10 +75,18 @@ pub(super) fn normal(reference: &str) -> Option<String> {
         !part.is_empty()
             && !part.starts_with(['.', '-', '_'])
             && !part.ends_with(['.', '-', '_'])
-            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c) || (host && (c == ':' || c.is_ascii_uppercase())))
+            && part.chars().all(|c| {
+                c.is_ascii_lowercase()
+                    || c.is_ascii_digit()
+                    || "._-".contains(c)
+                    || (host && (c == ':' || c.is_ascii_uppercase()))
+            })
     };
     let tag_fine = |tag: &str| {
-        !tag.is_empty() && tag.len() <= 128 && !tag.starts_with(['.', '-']) && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        !tag.is_empty()
+            && tag.len() <= 128
+            && !tag.starts_with(['.', '-'])
+            && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
     if !parts.all(part) || !tag.is_none_or(tag_fine) {
         return None;
@@ -99,7 +119,7 @@ pub(super) fn from_registry(world: &World, reference: &str) -> Result<ImageFacts
     if missing.lines().any(|line| normal(line.trim()).as_deref() == Some(&name)) {
         let host = name.split('/').next().unwrap_or_default();
         return Err(if name.contains('/') && host.contains('.') {
-            format!("Get \"https://{host}/v2/\": dial tcp: lookup {host} on 127.0.0.53:53: no such host")
+            format!("Get \"https://{host}/v2/\": dial tcp: lookup {host} on 10.0.0.2:53: no such host")
         } else {
             let repository = repository(&name);
             format!(

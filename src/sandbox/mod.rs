@@ -60,9 +60,11 @@ pub fn create_with(root: &Path, program: &Path) -> io::Result<()> {
         let script = format!("#!/bin/sh\nexec {} sandbox-{name} {} \"$@\"\n", quoted(program), quoted(root));
         world::write_program(&root.join("bin").join(name), &script)?;
     }
+    for name in plugins::misc::core_plugins() {
+        std::fs::create_dir_all(root.join("lib/core-plugins/available").join(name))?;
+    }
     let tool = root.join("lib/core-plugins/available/common/prop");
     if !tool.exists() {
-        std::fs::create_dir_all(root.join("lib/core-plugins/available/common"))?;
         std::os::unix::fs::symlink(root.join("bin/prop"), tool)?;
     }
     if !root.join("plugins.json").exists() {
@@ -75,6 +77,12 @@ impl World {
     /// Sets which datastore plugins are installed, by name and version.
     pub fn set_datastores(&self, all: &[(&str, &str)]) -> io::Result<()> {
         let all: BTreeMap<&str, &str> = all.iter().copied().collect();
+        // A plugin's directory is what others know it by.
+        let available = self.lib().join("plugins/available");
+        world::remove_dir(&available)?;
+        for name in all.keys() {
+            std::fs::create_dir_all(available.join(name))?;
+        }
         self.set_json("plugins.json", &all)
     }
 

@@ -24,17 +24,91 @@ pub(super) struct Created {
 
 /// Flags that take a value and that the engine's container does not show.
 const VALUES: &[&str] = &[
-    "add-host", "annotation", "blkio-weight", "blkio-weight-device", "cap-add", "cap-drop", "cgroup-parent", "cgroupns", "cpu-period",
-    "cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "cpu-shares", "cpus", "cpuset-cpus", "cpuset-mems", "device", "device-cgroup-rule",
-    "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops", "dns", "dns-opt", "dns-option", "dns-search",
-    "domainname", "env-file", "expose", "gpus", "group-add", "health-interval", "health-retries", "health-start-interval",
-    "health-start-period", "health-timeout", "ip6", "ipc", "isolation", "label-file", "link-local-ip", "log-driver", "log-opt",
-    "mac-address", "memory", "memory-reservation", "memory-swap", "memory-swappiness", "name", "oom-score-adj", "pid", "pids-limit",
-    "platform", "runtime", "security-opt", "shm-size", "stop-signal", "stop-timeout", "storage-opt", "sysctl", "tmpfs", "ulimit", "user",
-    "userns", "uts", "volumes-from", "workdir", "volume-driver", "pull", "use-api-socket", "cidfile",
+    "add-host",
+    "annotation",
+    "blkio-weight",
+    "blkio-weight-device",
+    "cap-add",
+    "cap-drop",
+    "cgroup-parent",
+    "cgroupns",
+    "cpu-period",
+    "cpu-quota",
+    "cpu-rt-period",
+    "cpu-rt-runtime",
+    "cpu-shares",
+    "cpus",
+    "cpuset-cpus",
+    "cpuset-mems",
+    "device",
+    "device-cgroup-rule",
+    "device-read-bps",
+    "device-read-iops",
+    "device-write-bps",
+    "device-write-iops",
+    "dns",
+    "dns-opt",
+    "dns-option",
+    "dns-search",
+    "domainname",
+    "env-file",
+    "expose",
+    "gpus",
+    "group-add",
+    "health-interval",
+    "health-retries",
+    "health-start-interval",
+    "health-start-period",
+    "health-timeout",
+    "ip6",
+    "ipc",
+    "isolation",
+    "label-file",
+    "link-local-ip",
+    "log-driver",
+    "log-opt",
+    "mac-address",
+    "memory",
+    "memory-reservation",
+    "memory-swap",
+    "memory-swappiness",
+    "name",
+    "oom-score-adj",
+    "pid",
+    "pids-limit",
+    "platform",
+    "runtime",
+    "security-opt",
+    "shm-size",
+    "stop-signal",
+    "stop-timeout",
+    "storage-opt",
+    "sysctl",
+    "tmpfs",
+    "ulimit",
+    "user",
+    "userns",
+    "uts",
+    "volumes-from",
+    "workdir",
+    "volume-driver",
+    "pull",
+    "use-api-socket",
+    "cidfile",
 ];
 /// Flags without a value.
-const SWITCHES: &[&str] = &["init", "interactive", "oom-kill-disable", "privileged", "publish-all", "read-only", "rm", "tty", "disable-content-trust", "quiet"];
+const SWITCHES: &[&str] = &[
+    "init",
+    "interactive",
+    "oom-kill-disable",
+    "privileged",
+    "publish-all",
+    "read-only",
+    "rm",
+    "tty",
+    "disable-content-trust",
+    "quiet",
+];
 
 /// Reads the options; the words of docker's refusal where it would refuse.
 pub(super) fn read(text: &str) -> Result<Created, String> {
@@ -64,7 +138,12 @@ pub(super) fn read(text: &str) -> Result<Created, String> {
             "P" => "publish-all",
             other => match other.strip_prefix('-') {
                 Some(long) => long,
-                None => return Err(format!("unknown shorthand flag: '{}' in -{other}", other.chars().next().unwrap_or('-'))),
+                None => {
+                    return Err(format!(
+                        "unknown shorthand flag: '{}' in -{other}",
+                        other.chars().next().unwrap_or('-')
+                    ));
+                }
             },
         };
         if SWITCHES.contains(&long) {
@@ -77,7 +156,21 @@ pub(super) fn read(text: &str) -> Result<Created, String> {
         let known = VALUES.contains(&long)
             || matches!(
                 long,
-                "volume" | "publish" | "env" | "label" | "hostname" | "network" | "net" | "network-alias" | "net-alias" | "ip" | "link" | "health-cmd" | "entrypoint" | "mount" | "restart"
+                "volume"
+                    | "publish"
+                    | "env"
+                    | "label"
+                    | "hostname"
+                    | "network"
+                    | "net"
+                    | "network-alias"
+                    | "net-alias"
+                    | "ip"
+                    | "link"
+                    | "health-cmd"
+                    | "entrypoint"
+                    | "mount"
+                    | "restart"
             );
         if !known {
             return Err(format!("unknown flag: --{long}"));
@@ -96,7 +189,9 @@ fn take(created: &mut Created, name: &str, value: String) {
         "volume" => container.mounts.push(if value.contains(':') { value } else { format!(":{value}") }),
         "mount" => {
             let field = |names: &[&str]| {
-                value.split(',').find_map(|part| part.split_once('=').filter(|(key, _)| names.contains(key)).map(|(_, value)| value))
+                value.split(',').find_map(|part| {
+                    part.split_once('=').filter(|(key, _)| names.contains(key)).map(|(_, value)| value)
+                })
             };
             if field(&["type"]) != Some("tmpfs") {
                 let source = field(&["source", "src"]).unwrap_or_default();
@@ -133,7 +228,8 @@ mod tests {
 
     #[test]
     fn options_are_read_as_docker_reads_them() {
-        let created = read("--network-alias=api '--health-cmd=a b || exit 1' -v /a:/b:ro --link x:y -p 80:80 --env=A=1").unwrap();
+        let created =
+            read("--network-alias=api '--health-cmd=a b || exit 1' -v /a:/b:ro --link x:y -p 80:80 --env=A=1").unwrap();
         assert_eq!(created.aliases, ["api"]);
         assert!(created.container.health_check);
         assert_eq!(created.container.mounts, ["/a:/b:ro"]);

@@ -28,7 +28,11 @@ pub(super) fn run(ctx: &mut Ctx, words: &[String]) -> Answer {
         ["set", plugin, app, key, value] => Ok(write_whole(&world.property_path(plugin, app, key), value.as_bytes())?),
         ["set", plugin, app, key] => Ok(write_whole(&world.property_path(plugin, app, key), b"")?),
         ["exists", plugin, app, key] => {
-            if world.has_property(plugin, app, key) { Ok(()) } else { Err(Stop::Exit(1)) }
+            if world.has_property(plugin, app, key) {
+                Ok(())
+            } else {
+                Err(Stop::Exit(1))
+            }
         }
         ["del", plugin, app, key] => Ok(world.set_property(plugin, app, key, "")?),
         ["destroy", plugin, app] => Ok(remove_dir(&world.property_dir(plugin, app))?),

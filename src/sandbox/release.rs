@@ -70,7 +70,8 @@ fn build(ctx: &mut Ctx, app: &str, sha: &str) -> Answer {
     let parsed = Dockerfile::parse(&text, &args, target.as_deref());
     let result = match parsed {
         Ok(file) => {
-            let built = deploy::engine(ctx, |state: &mut State| Ok(file.build(state, &world, &format!("{app} {digest}"))))??;
+            let built =
+                deploy::engine(ctx, |state: &mut State| Ok(file.build(state, &world, &format!("{app} {digest}"))))??;
             show(ctx, app, &text, &file, &built);
             built
         }
@@ -166,14 +167,18 @@ fn show(ctx: &mut Ctx, app: &str, text: &str, file: &Dockerfile, built: &Result<
     }
     let failed = failure.and_then(|failure| failure.step.as_ref());
     for (at, layer) in layers.iter().enumerate() {
-        if failure.is_some_and(|failure| failure.step.is_none()) || failed.is_some_and(|(number, ..)| at + 1 > *number) {
+        if failure.is_some_and(|failure| failure.step.is_none()) || failed.is_some_and(|(number, ..)| at + 1 > *number)
+        {
             break;
         }
         lines.push(format!("#{} [{}/{total}] {layer}", at + 5, at + 2));
         match failed.filter(|(number, ..)| *number == at + 1) {
             Some((_, step, code)) => {
                 let script = step.strip_prefix("RUN ").unwrap_or(step);
-                lines.push(format!("#{} ERROR: executor failed running [/bin/sh -c {script}]: exit code: {code}", at + 5));
+                lines.push(format!(
+                    "#{} ERROR: executor failed running [/bin/sh -c {script}]: exit code: {code}",
+                    at + 5
+                ));
                 lines.extend(["------".to_owned(), format!(" > [{}/{total}] {layer}:", at + 2), "------".to_owned()]);
             }
             None => lines.extend([format!("#{} DONE 0.1s", at + 5), String::new()]),

@@ -52,7 +52,10 @@ pub(super) fn head(world: &World, app: &str) -> Option<String> {
 /// When the deploy branch last changed, seconds since 1970; empty: never.
 pub(super) fn updated_at(world: &World, app: &str) -> String {
     let path = world.home(app).join("refs/heads").join(branch(world, app));
-    let since = fs::metadata(path).and_then(|facts| facts.modified()).ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let since = fs::metadata(path)
+        .and_then(|facts| facts.modified())
+        .ok()
+        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     since.map(|since| since.as_secs().to_string()).unwrap_or_default()
 }
 
@@ -63,9 +66,17 @@ fn git(world: &World, app: &str, variables: &[(&str, &Path)], args: &[&str]) -> 
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "Dokku").env(format!("GIT_{who}_EMAIL"), "automated@dokku.sh");
     }
-    command.arg("-c").arg("safe.directory=*").arg("-c").arg("core.autocrlf=false").arg("--git-dir").arg(world.home(app));
+    command
+        .arg("-c")
+        .arg("safe.directory=*")
+        .arg("-c")
+        .arg("core.autocrlf=false")
+        .arg("--git-dir")
+        .arg(world.home(app));
     command.envs(variables.iter().map(|(name, value)| (*name, *value))).args(args).stdin(Stdio::null());
-    let output = command.output().map_err(|error| Stop::Fail(1, format!("the sandbox keeps an app's source with git, which does not start: {error}")))?;
+    let output = command.output().map_err(|error| {
+        Stop::Fail(1, format!("the sandbox keeps an app's source with git, which does not start: {error}"))
+    })?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     } else {

@@ -21,7 +21,9 @@ pub struct World {
 }
 
 /// The world's lock; released when dropped.
-pub struct Locked(#[allow(dead_code)] File);
+pub struct Locked {
+    _file: File,
+}
 
 impl World {
     /// The world in `root`; nothing is read.
@@ -63,7 +65,7 @@ impl World {
     pub fn lock(&self) -> io::Result<Locked> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.path("lock"))?;
         file.lock()?;
-        Ok(Locked(file))
+        Ok(Locked { _file: file })
     }
 
     /// Seconds since 1970.

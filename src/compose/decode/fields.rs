@@ -5,6 +5,7 @@ use std::fmt::Display;
 use indexmap::IndexMap;
 
 use crate::compose::cast::boolean_of;
+use crate::compose::environment::VALUE;
 use crate::compose::path::Path;
 use crate::compose::tree::{describe, is_null, printed, text};
 use crate::compose::{duration, shellwords, units};
@@ -398,7 +399,7 @@ impl<'a, 'o> Fields<'a, 'o> {
 
     /// The `x-*` keys.
     pub(super) fn extensions(&self) -> Extensions {
-        let keys = self.map.entries.iter().filter(|(key, _)| key.starts_with("x-"));
+        let keys = self.map.entries.iter().filter(|(key, _)| key.starts_with("x-") && *key != VALUE);
         keys.map(|(key, entry)| (key.clone(), json(&entry.value))).collect()
     }
 }

@@ -88,7 +88,9 @@ impl Engine for SandboxEngine {
     }
 
     fn networks(&self) -> EngineResult<Vec<NetworkFacts>> {
-        self.call(&["networks"], |state| Ok(state.networks.iter().map(|(name, network)| network_facts(name, network)).collect()))
+        self.call(&["networks"], |state| {
+            Ok(state.networks.iter().map(|(name, network)| network_facts(name, network)).collect())
+        })
     }
 
     fn network(&self, name: &str) -> EngineResult<Option<NetworkFacts>> {
@@ -142,7 +144,10 @@ impl Engine for SandboxEngine {
                 if volume.driver != driver {
                     return refused(
                         409,
-                        format!("Conflict: volume name {} must be unique: a volume with driver {} exists", spec.name, volume.driver),
+                        format!(
+                            "Conflict: volume name {} must be unique: a volume with driver {} exists",
+                            spec.name, volume.driver
+                        ),
                     );
                 }
                 return Ok(());
@@ -160,7 +165,8 @@ impl Engine for SandboxEngine {
 
     fn volume_remove(&self, name: &str) -> EngineResult<()> {
         self.call(&["volume_remove", name], |state| {
-            let uses = |container: &&Container| container.mounts.iter().any(|mount| mount.split(':').next() == Some(name));
+            let uses =
+                |container: &&Container| container.mounts.iter().any(|mount| mount.split(':').next() == Some(name));
             if let Some(user) = state.containers.values().find(uses) {
                 return refused(409, format!("remove {name}: volume is in use - [{}]", user.id));
             }
@@ -174,12 +180,14 @@ impl Engine for SandboxEngine {
     }
 
     fn image_tag(&self, source: &str, repository: &str, tag: &str) -> EngineResult<()> {
-        self.call(&["image_tag", source, repository, tag], |state| match state.image(source).map(|image| image.facts.id.clone()) {
-            Some(id) => {
-                state.tag(&format!("{repository}:{tag}"), &id);
-                Ok(())
+        self.call(&["image_tag", source, repository, tag], |state| {
+            match state.image(source).map(|image| image.facts.id.clone()) {
+                Some(id) => {
+                    state.tag(&format!("{repository}:{tag}"), &id);
+                    Ok(())
+                }
+                None => refused(404, format!("No such image: {source}")),
             }
-            None => refused(404, format!("No such image: {source}")),
         })
     }
 
@@ -188,14 +196,18 @@ impl Engine for SandboxEngine {
     }
 
     fn image_pull(&self, reference: &str, platform: Option<&str>, _limit: Duration) -> EngineResult<()> {
-        self.call(&["image_pull", reference, platform.unwrap_or_default()], |state| state.pull(&self.world, reference).map(drop))
+        self.call(&["image_pull", reference, platform.unwrap_or_default()], |state| {
+            state.pull(&self.world, reference).map(drop)
+        })
     }
 
     fn image_build(&self, spec: &ImageBuildSpec, _limit: Duration) -> EngineResult<String> {
         self.call(&["image_build", &spec.tag], |state| {
             let text = match &spec.dockerfile_inline {
                 Some(text) => Ok(text.clone()),
-                None if spec.dockerfile.as_os_str().is_empty() => std::fs::read_to_string(spec.context.join("Dockerfile")),
+                None if spec.dockerfile.as_os_str().is_empty() => {
+                    std::fs::read_to_string(spec.context.join("Dockerfile"))
+                }
                 None => std::fs::read_to_string(spec.context.join(&spec.dockerfile)),
             };
             let text = match text {
@@ -261,7 +273,10 @@ impl Engine for SandboxEngine {
     fn container_rename(&self, name: &str, to: &str) -> EngineResult<()> {
         self.call(&["container_rename", name, to], |state| {
             if let Some(other) = state.container(to) {
-                return refused(409, format!("Conflict. The container name \"/{to}\" is already in use by container \"{}\".", other.id));
+                return refused(
+                    409,
+                    format!("Conflict. The container name \"/{to}\" is already in use by container \"{}\".", other.id),
+                );
             }
             state.container_mut(name)?.name = to.to_owned();
             Ok(())
@@ -311,7 +326,10 @@ fn described(spec: &ContainerSpec, state: &State) -> EngineResult<(Container, Ve
     };
     for mount in spec.mounts.iter().filter(|mount| mount.kind == "bind") {
         if !Path::new(&mount.source).exists() {
-            return refused(400, format!("invalid mount config for type \"bind\": bind source path does not exist: {}", mount.source));
+            return refused(
+                400,
+                format!("invalid mount config for type \"bind\": bind source path does not exist: {}", mount.source),
+            );
         }
     }
     let mut networks = spec.networks.clone();
@@ -319,7 +337,9 @@ fn described(spec: &ContainerSpec, state: &State) -> EngineResult<(Container, Ve
         "" if networks.is_empty() => networks.push(("bridge".to_owned(), EndpointSpec::default())),
         "" => {}
         mode => match mode.strip_prefix("container:") {
-            Some(other) if state.container(other).is_none() => return refused(404, format!("No such container: {other}")),
+            Some(other) if state.container(other).is_none() => {
+                return refused(404, format!("No such container: {other}"));
+            }
             Some(_) => networks.clear(),
             None => networks = vec![(mode.to_owned(), EndpointSpec::default())],
         },
@@ -333,7 +353,13 @@ fn described(spec: &ContainerSpec, state: &State) -> EngineResult<(Container, Ve
         _ => image.facts.healthcheck,
     };
     let publish = |port: &ContainerPort| {
-        format!("{}:{}:{}/{}", port.host_ip, port.host_port, port.container_port, if port.protocol.is_empty() { "tcp" } else { &port.protocol })
+        format!(
+            "{}:{}:{}/{}",
+            port.host_ip,
+            port.host_port,
+            port.container_port,
+            if port.protocol.is_empty() { "tcp" } else { &port.protocol }
+        )
     };
     let container = Container {
         name: spec.name.clone(),
@@ -344,9 +370,17 @@ fn described(spec: &ContainerSpec, state: &State) -> EngineResult<(Container, Ve
             .iter()
             .map(|(name, value)| (name.clone(), value.expose().unwrap_or_default().to_owned()))
             .collect(),
-        command: spec.command.clone().unwrap_or_else(|| if spec.entrypoint.is_some() { Vec::new() } else { image.facts.command.clone() }),
+        command: spec
+            .command
+            .clone()
+            .unwrap_or_else(|| if spec.entrypoint.is_some() { Vec::new() } else { image.facts.command.clone() }),
         entrypoint: spec.entrypoint.clone().unwrap_or_else(|| image.facts.entrypoint.clone()),
-        mounts: spec.mounts.iter().filter(|mount| mount.kind != "tmpfs").map(|mount| format!("{}:{}", mount.source, mount.target)).collect(),
+        mounts: spec
+            .mounts
+            .iter()
+            .filter(|mount| mount.kind != "tmpfs")
+            .map(|mount| format!("{}:{}", mount.source, mount.target))
+            .collect(),
         publish: spec.ports.iter().map(publish).collect(),
         restart: spec.restart.clone(),
         health_check,
@@ -380,5 +414,3 @@ fn date(days: u64) -> (u64, u64, u64) {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (era * 400 + year + u64::from(month <= 2), month, of_year - (153 * shifted_month + 2) / 5 + 1)
 }
-
-

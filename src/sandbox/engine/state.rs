@@ -112,7 +112,11 @@ impl State {
             let subnets = subnets.iter().map(|subnet| (*subnet).to_owned()).collect();
             (name.to_owned(), Network { id, driver: driver.to_owned(), subnets, last_host: 1, ..Network::default() })
         };
-        let networks = [network("bridge", "bridge", &["172.17.0.0/16"]), network("host", "host", &[]), network("none", "null", &[])];
+        let networks = [
+            network("bridge", "bridge", &["172.17.0.0/16"]),
+            network("host", "host", &[]),
+            network("none", "null", &[]),
+        ];
         Self { networks: networks.into(), ..Self::default() }
     }
 
@@ -177,7 +181,11 @@ impl State {
             let force = if user.status == "running" { "cannot be forced" } else { "must be forced" };
             return refused(
                 409,
-                format!("conflict: unable to remove repository reference \"{reference}\" ({force}) - container {} is using its referenced image {}", &user.id[..12], &id[7..19]),
+                format!(
+                    "conflict: unable to remove repository reference \"{reference}\" ({force}) - container {} is using its referenced image {}",
+                    &user.id[..12],
+                    &id[7..19]
+                ),
             );
         }
         for name in &names {
@@ -217,8 +225,13 @@ impl State {
             return refused(409, format!("network with name {name} already exists"));
         }
         for subnet in &network.subnets {
-            if let Some((other, _)) = self.networks.iter().find(|(_, other)| other.subnets.iter().any(|taken| overlap(taken, subnet))) {
-                return refused(403, format!("Pool overlaps with other one on this address space: {subnet} and network {other}"));
+            if let Some((other, _)) =
+                self.networks.iter().find(|(_, other)| other.subnets.iter().any(|taken| overlap(taken, subnet)))
+            {
+                return refused(
+                    403,
+                    format!("Pool overlaps with other one on this address space: {subnet} and network {other}"),
+                );
             }
         }
         network.id = world.fresh_id("network").map_err(broken)?;
@@ -226,11 +239,19 @@ impl State {
             network.driver = "bridge".to_owned();
         }
         if network.subnets.is_empty() && network.driver == "bridge" {
-            let free = (18..32).map(|n| format!("172.{n}.0.0/16")).chain((0..16).map(|n| format!("192.168.{}.0/20", n * 16)));
-            let taken = |subnet: &String| self.networks.values().any(|other| other.subnets.iter().any(|taken| overlap(taken, subnet)));
+            let free =
+                (18..32).map(|n| format!("172.{n}.0.0/16")).chain((0..16).map(|n| format!("192.168.{}.0/20", n * 16)));
+            let taken = |subnet: &String| {
+                self.networks.values().any(|other| other.subnets.iter().any(|taken| overlap(taken, subnet)))
+            };
             match free.into_iter().find(|subnet| !taken(subnet)) {
                 Some(subnet) => network.subnets.push(subnet),
-                None => return refused(400, "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network"),
+                None => {
+                    return refused(
+                        400,
+                        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+                    );
+                }
             }
         }
         network.last_host = 1;
@@ -248,7 +269,10 @@ impl State {
         }
         let active = |container: &&Container| container.networks.contains_key(name) && container.active();
         if self.containers.values().any(|container| active(&container)) {
-            return refused(403, format!("error while removing network: network {name} id {} has active endpoints", network.id));
+            return refused(
+                403,
+                format!("error while removing network: network {name} id {} has active endpoints", network.id),
+            );
         }
         self.networks.remove(name);
         Ok(())
@@ -278,7 +302,10 @@ impl State {
                 }
             }
         } else if !facts.subnets.iter().any(|subnet| overlap(subnet, &format!("{address}/32"))) {
-            return refused(400, format!("invalid endpoint settings: no configured subnet contains IP address {address}"));
+            return refused(
+                400,
+                format!("invalid endpoint settings: no configured subnet contains IP address {address}"),
+            );
         } else if taken.iter().any(|taken| taken == address) {
             return refused(403, "Address already in use");
         } else {
@@ -297,7 +324,10 @@ impl State {
         if let Some(other) = self.container(&container.name) {
             return refused(
                 409,
-                format!("Conflict. The container name \"/{}\" is already in use by container \"{}\". You have to remove (or rename) that container to be able to reuse that name.", container.name, other.id),
+                format!(
+                    "Conflict. The container name \"/{}\" is already in use by container \"{}\". You have to remove (or rename) that container to be able to reuse that name.",
+                    container.name, other.id
+                ),
             );
         }
         container.image_id = image.facts.id.clone();
@@ -317,8 +347,17 @@ impl State {
         }
         container.status = "created".to_owned();
         container.created_ms = millis();
-        for source in container.mounts.iter().filter_map(|mount| mount.split(':').next()).filter(|source| !source.starts_with('/') && !source.is_empty()) {
-            self.volumes.entry(source.to_owned()).or_insert_with(|| VolumeFacts { name: source.to_owned(), driver: "local".to_owned(), ..VolumeFacts::default() });
+        for source in container
+            .mounts
+            .iter()
+            .filter_map(|mount| mount.split(':').next())
+            .filter(|source| !source.starts_with('/') && !source.is_empty())
+        {
+            self.volumes.entry(source.to_owned()).or_insert_with(|| VolumeFacts {
+                name: source.to_owned(),
+                driver: "local".to_owned(),
+                ..VolumeFacts::default()
+            });
         }
         let id = container.id.clone();
         self.containers.insert(id.clone(), container);
@@ -341,16 +380,25 @@ impl State {
             container.exit_code = 127;
             return refused(
                 400,
-                format!("failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"{program}\": stat {program}: no such file or directory: unknown"),
+                format!(
+                    "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"{program}\": stat {program}: no such file or directory: unknown"
+                ),
             );
         }
         for port in &container.publish {
             let Some(host) = host_port(port) else { continue };
-            let holder = self.containers.values().find(|other| other.id != container.id && other.active() && other.publish.iter().filter_map(|other| host_port(other)).any(|other| clash(&other, &host)));
+            let holder = self.containers.values().find(|other| {
+                other.id != container.id
+                    && other.active()
+                    && other.publish.iter().filter_map(|other| host_port(other)).any(|other| clash(&other, &host))
+            });
             if holder.is_some() {
                 return refused(
                     500,
-                    format!("driver failed programming external connectivity on endpoint {}: Bind for {host} failed: port is already allocated", container.name),
+                    format!(
+                        "driver failed programming external connectivity on endpoint {}: Bind for {host} failed: port is already allocated",
+                        container.name
+                    ),
                 );
             }
         }
@@ -372,7 +420,8 @@ impl State {
     fn missing_program(&self, container: &Container) -> Option<String> {
         let image = self.image(&container.image_id)?;
         let program = container.entrypoint.first().or(container.command.first())?;
-        (!image.programs.is_empty() && program.starts_with('/') && !image.programs.contains(program)).then(|| program.clone())
+        (!image.programs.is_empty() && program.starts_with('/') && !image.programs.contains(program))
+            .then(|| program.clone())
     }
 
     /// Ends what runs.
@@ -421,9 +470,14 @@ impl State {
         for network in networks {
             for container in self.containers.values().filter(|container| container.active()) {
                 let Some(endpoint) = container.networks.get(network) else { continue };
-                let linked = links.iter().any(|link| link.split_once(':').is_some_and(|(target, alias)| alias == name && target == container.name));
+                let linked = links.iter().any(|link| {
+                    link.split_once(':').is_some_and(|(target, alias)| alias == name && target == container.name)
+                });
                 let named = network != "bridge"
-                    && (container.name == name || endpoint.aliases.iter().any(|alias| alias == name) || container.hostname == name || container.id[..12] == *name);
+                    && (container.name == name
+                        || endpoint.aliases.iter().any(|alias| alias == name)
+                        || container.hostname == name
+                        || container.id[..12] == *name);
                 if (named || linked) && !found.contains(&endpoint.address) {
                     found.push(endpoint.address.clone());
                 }
@@ -467,14 +521,23 @@ impl Container {
             return;
         }
         self.exit_code = code;
-        let (policy, limit) = self.restart.split_once(':').map_or((self.restart.as_str(), 0), |(policy, limit)| (policy, limit.parse().unwrap_or(0)));
+        let (policy, limit) = self
+            .restart
+            .split_once(':')
+            .map_or((self.restart.as_str(), 0), |(policy, limit)| (policy, limit.parse().unwrap_or(0)));
         let again = match policy {
             "always" | "unless-stopped" => true,
             "on-failure" => code != 0 && (limit == 0 || limit > 7),
             _ => play.crash_loop,
         };
         self.status = if again { "restarting" } else { "exited" }.to_owned();
-        self.restarts = if again { 7 } else if policy == "on-failure" && code != 0 { limit } else { 0 };
+        self.restarts = if again {
+            7
+        } else if policy == "on-failure" && code != 0 {
+            limit
+        } else {
+            0
+        };
     }
 
     /// `starting`, `healthy`, `unhealthy` or empty.
@@ -505,7 +568,12 @@ impl Container {
             started_at: if self.started_ms == 0 { String::new() } else { super::rfc3339(self.started_ms) },
             labels: self.labels.clone(),
             networks: self.networks.iter().map(|(name, endpoint)| (name.clone(), endpoint.address.clone())).collect(),
-            mounts: self.mounts.iter().map(|mount| mount.split(':').next().unwrap_or_default().to_owned()).filter(|source| !source.is_empty()).collect(),
+            mounts: self
+                .mounts
+                .iter()
+                .map(|mount| mount.split(':').next().unwrap_or_default().to_owned())
+                .filter(|source| !source.is_empty())
+                .collect(),
         }
     }
 }
@@ -540,7 +608,9 @@ fn host_port(publish: &str) -> Option<String> {
 fn clash(a: &str, b: &str) -> bool {
     let split = |text: &str| text.split_once(':').map(|(address, port)| (address.to_owned(), port.to_owned()));
     match (split(a), split(b)) {
-        (Some((one, port)), Some((other, same))) => port == same && (one == other || one == "0.0.0.0" || other == "0.0.0.0"),
+        (Some((one, port)), Some((other, same))) => {
+            port == same && (one == other || one == "0.0.0.0" || other == "0.0.0.0")
+        }
         _ => false,
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
                     let list = ctx.world.property("checks", app, key);
                     if list.is_empty() { "none".to_owned() } else { list }
                 };
-                let mut values = report::map([("disabled-list", list("disabled-list")), ("skipped-list", list("skipped-list"))]);
+                let mut values =
+                    report::map([("disabled-list", list("disabled-list")), ("skipped-list", list("skipped-list"))]);
                 tiers(ctx, &mut values, "checks", app, "wait-to-retire", "60");
                 Ok(values)
             })
@@ -28,7 +29,8 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
 
 /// What happens with the checks of a process type: `enabled`, `skipped` or `disabled`.
 pub(in crate::sandbox) fn mode(world: &World, app: &str, process: &str) -> &'static str {
-    let named = |key: &str| world.property("checks", app, key).split(',').any(|name| name == "_all_" || name == process);
+    let named =
+        |key: &str| world.property("checks", app, key).split(',').any(|name| name == "_all_" || name == process);
     if named("disabled-list") {
         "disabled"
     } else if named("skipped-list") {
@@ -47,8 +49,12 @@ fn switch(ctx: &mut Ctx, words: &[String], list: Option<&str>) -> Answer {
     let args = Args::parse(words, &[], false)?;
     let app = args.app()?.to_owned();
     ctx.need_app(&app)?;
-    let processes: Vec<String> =
-        args.rest()[1..].iter().flat_map(|text| text.split(',')).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let processes: Vec<String> = args.rest()[1..]
+        .iter()
+        .flat_map(|text| text.split(','))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
     let suffix = if processes.is_empty() { String::new() } else { format!(" ({})", processes.join(",")) };
     let what = match list {
         Some("disabled-list") => format!("Disabling zero downtime for app ({app}){suffix}"),
@@ -57,8 +63,13 @@ fn switch(ctx: &mut Ctx, words: &[String], list: Option<&str>) -> Answer {
     };
     ctx.step(&what);
     for key in ["disabled-list", "skipped-list"] {
-        let mut names: Vec<String> =
-            ctx.world.property("checks", &app, key).split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let mut names: Vec<String> = ctx
+            .world
+            .property("checks", &app, key)
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
         if processes.is_empty() {
             names.clear();
         } else {

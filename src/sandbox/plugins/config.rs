@@ -100,7 +100,8 @@ pub(in crate::sandbox) fn put(world: &World, app: &str, pairs: &[(&str, &str)]) 
 
 fn valid_key(key: &str) -> Answer {
     let mut chars = key.chars();
-    let fine = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let fine = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
     if fine { Ok(()) } else { fail(format!("Invalid key name: '{key}'")) }
 }
 
@@ -275,7 +276,9 @@ fn export(ctx: &mut Ctx, args: &Args, app: &str) -> Answer {
     let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
     let text = match args.value("format").unwrap_or("exports") {
         "json" => serde_json::to_string(&all).map_err(|error| Stop::Fail(1, error.to_string()))?,
-        "exports" => all.iter().map(|(key, value)| format!("export {key}={}", quoted(value))).collect::<Vec<_>>().join("\n"),
+        "exports" => {
+            all.iter().map(|(key, value)| format!("export {key}={}", quoted(value))).collect::<Vec<_>>().join("\n")
+        }
         "envfile" => all.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect::<Vec<_>>().join("\n"),
         "shell" => all.iter().map(|(key, value)| format!("{key}={}", quoted(value))).collect::<Vec<_>>().join(" "),
         "docker-args-keys" => all.keys().map(|key| format!("--env={key}")).collect::<Vec<_>>().join(" "),

@@ -26,21 +26,116 @@ struct Kind {
 }
 
 const KINDS: &[Kind] = &[
-    Kind { name: "postgres", title: "Postgres", image: "postgres:18.4", port: 5432, alias: "DATABASE", scheme: "postgres", user: "postgres", password: true, database: true, config_dir: "data", root: false },
-    Kind { name: "mysql", title: "MySQL", image: "mysql:9.7.0", port: 3306, alias: "DATABASE", scheme: "mysql", user: "mysql", password: true, database: true, config_dir: "config", root: true },
-    Kind { name: "mariadb", title: "MariaDB", image: "mariadb:12.2.2", port: 3306, alias: "DATABASE", scheme: "mysql", user: "mariadb", password: true, database: true, config_dir: "config", root: true },
-    Kind { name: "redis", title: "Redis", image: "redis:8.8.0", port: 6379, alias: "REDIS", scheme: "redis", user: "", password: true, database: false, config_dir: "config", root: false },
-    Kind { name: "mongo", title: "Mongo", image: "mongo:8.2.9", port: 27017, alias: "MONGO", scheme: "mongodb", user: "@", password: true, database: true, config_dir: "config", root: true },
-    Kind { name: "rabbitmq", title: "RabbitMQ", image: "rabbitmq:4.3.1-management", port: 5672, alias: "RABBITMQ", scheme: "amqp", user: "@", password: true, database: true, config_dir: "config", root: false },
-    Kind { name: "memcached", title: "Memcached", image: "memcached:1.6.42", port: 11211, alias: "MEMCACHED", scheme: "memcached", user: "", password: false, database: false, config_dir: "config", root: false },
+    Kind {
+        name: "postgres",
+        title: "Postgres",
+        image: "postgres:18.4",
+        port: 5432,
+        alias: "DATABASE",
+        scheme: "postgres",
+        user: "postgres",
+        password: true,
+        database: true,
+        config_dir: "data",
+        root: false,
+    },
+    Kind {
+        name: "mysql",
+        title: "MySQL",
+        image: "mysql:9.7.0",
+        port: 3306,
+        alias: "DATABASE",
+        scheme: "mysql",
+        user: "mysql",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: true,
+    },
+    Kind {
+        name: "mariadb",
+        title: "MariaDB",
+        image: "mariadb:12.2.2",
+        port: 3306,
+        alias: "DATABASE",
+        scheme: "mysql",
+        user: "mariadb",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: true,
+    },
+    Kind {
+        name: "redis",
+        title: "Redis",
+        image: "redis:8.8.0",
+        port: 6379,
+        alias: "REDIS",
+        scheme: "redis",
+        user: "",
+        password: true,
+        database: false,
+        config_dir: "config",
+        root: false,
+    },
+    Kind {
+        name: "mongo",
+        title: "Mongo",
+        image: "mongo:8.2.9",
+        port: 27017,
+        alias: "MONGO",
+        scheme: "mongodb",
+        user: "@",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: true,
+    },
+    Kind {
+        name: "rabbitmq",
+        title: "RabbitMQ",
+        image: "rabbitmq:4.3.1-management",
+        port: 5672,
+        alias: "RABBITMQ",
+        scheme: "amqp",
+        user: "@",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: false,
+    },
+    Kind {
+        name: "memcached",
+        title: "Memcached",
+        image: "memcached:1.6.42",
+        port: 11211,
+        alias: "MEMCACHED",
+        scheme: "memcached",
+        user: "",
+        password: false,
+        database: false,
+        config_dir: "config",
+        root: false,
+    },
 ];
 
-const COLOURS: [&str; 16] =
-    ["AQUA", "BLACK", "BLUE", "FUCHSIA", "GRAY", "GREEN", "LIME", "MAROON", "NAVY", "OLIVE", "PURPLE", "RED", "SILVER", "TEAL", "WHITE", "YELLOW"];
+const COLOURS: [&str; 16] = [
+    "AQUA", "BLACK", "BLUE", "FUCHSIA", "GRAY", "GREEN", "LIME", "MAROON", "NAVY", "OLIVE", "PURPLE", "RED", "SILVER",
+    "TEAL", "WHITE", "YELLOW",
+];
 
 const CREATE: &[(&str, &str)] = &[
-    ("c", "config-options"), ("C", "custom-env"), ("i", "image"), ("I", "image-version"), ("m", "memory"), ("N", "initial-network"),
-    ("p", "password"), ("P", "post-create-network"), ("r", "root-password"), ("S", "post-start-network"), ("s", "shm-size"),
+    ("c", "config-options"),
+    ("C", "custom-env"),
+    ("i", "image"),
+    ("I", "image-version"),
+    ("m", "memory"),
+    ("N", "initial-network"),
+    ("p", "password"),
+    ("P", "post-create-network"),
+    ("r", "root-password"),
+    ("S", "post-start-network"),
+    ("s", "shm-size"),
 ];
 
 pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
@@ -70,7 +165,9 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         },
         "logs" => |ctx, kind, words| {
             let (_, service) = existing(ctx, kind, words, &["tail", "t"])?;
-            for line in State::load(&ctx.world)?.container(&service.container()).map(|one| one.log.clone()).unwrap_or_default() {
+            for line in
+                State::load(&ctx.world)?.container(&service.container()).map(|one| one.log.clone()).unwrap_or_default()
+            {
                 ctx.line(&line);
             }
             Ok(())
@@ -98,7 +195,11 @@ impl Service<'_> {
 
     fn put(&self, name: &str, text: &str) -> Answer {
         let path = self.root().join(name);
-        if text.is_empty() { remove_file(&path)? } else { write_whole(&path, format!("{text}\n").as_bytes())? }
+        if text.is_empty() {
+            remove_file(&path)?
+        } else {
+            write_whole(&path, format!("{text}\n").as_bytes())?
+        }
         Ok(())
     }
 
@@ -146,7 +247,8 @@ fn existing<'a>(ctx: &Ctx, kind: &'a Kind, words: &[String], known: &[&str]) -> 
 }
 
 fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let known: Vec<String> = CREATE.iter().flat_map(|(short, long)| [format!("{short}="), format!("{long}=")]).collect();
+    let known: Vec<String> =
+        CREATE.iter().flat_map(|(short, long)| [format!("{short}="), format!("{long}=")]).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let args = Args::parse(words, &known, false)?;
     let value = |long: &str| {
@@ -166,7 +268,11 @@ fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     let (repository, version) = kind.image.split_once(':').unwrap_or((kind.image, "latest"));
     let image = value("image");
     let tag = value("image-version");
-    let image = format!("{}:{}", if image.is_empty() { repository } else { &image }, if tag.is_empty() { version } else { &tag });
+    let image = format!(
+        "{}:{}",
+        if image.is_empty() { repository } else { &image },
+        if tag.is_empty() { version } else { &tag }
+    );
     let world = ctx.world.clone();
     if let Err(error) = deploy::engine(ctx, |state| match state.image(&image) {
         Some(_) => Ok(()),
@@ -207,7 +313,8 @@ fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
 
 fn bring_up(ctx: &mut Ctx, service: &Service<'_>, first: bool) -> Answer {
     let kind = service.kind;
-    let networks: Vec<String> = service.file("POST_CREATE_NETWORK").split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let networks: Vec<String> =
+        service.file("POST_CREATE_NETWORK").split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     if !networks.is_empty() {
         ctx.detail("Connecting to networks after container create");
     }
@@ -273,7 +380,13 @@ fn facts(ctx: &Ctx, service: &Service<'_>) -> Answer<Vec<(&'static str, String)>
         ("Dsn", service.dsn()),
         ("Exposed ports", dash(service.file("PORT"))),
         ("Id", service.file("ID")),
-        ("Internal ip", container.and_then(|one| one.networks.get(network)).map(|endpoint| endpoint.address.clone()).unwrap_or_default()),
+        (
+            "Internal ip",
+            container
+                .and_then(|one| one.networks.get(network))
+                .map(|endpoint| endpoint.address.clone())
+                .unwrap_or_default(),
+        ),
         ("Initial network", initial.clone()),
         ("Links", dash(service.links().join(" "))),
         ("Post create network", service.file("POST_CREATE_NETWORK")),
@@ -287,14 +400,26 @@ fn facts(ctx: &Ctx, service: &Service<'_>) -> Answer<Vec<(&'static str, String)>
 fn show(ctx: &mut Ctx, service: &Service<'_>) -> Answer {
     ctx.head(&format!("{} {} service information", service.name, service.kind.name));
     for (key, value) in facts(ctx, service)? {
-        ctx.line(&format!("       {:<20} {value:<24} ", format!("{key}:")));
+        ctx.line(&format!("       {:<20} {value:<25}", format!("{key}:")));
     }
     Ok(())
 }
 
 const INFO: [&str; 14] = [
-    "config-dir", "config-options", "data-dir", "dsn", "exposed-ports", "id", "internal-ip", "initial-network", "links",
-    "post-create-network", "post-start-network", "service-root", "status", "version",
+    "config-dir",
+    "config-options",
+    "data-dir",
+    "dsn",
+    "exposed-ports",
+    "id",
+    "internal-ip",
+    "initial-network",
+    "links",
+    "post-create-network",
+    "post-start-network",
+    "service-root",
+    "status",
+    "version",
 ];
 
 fn info(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
@@ -339,7 +464,12 @@ fn variable(world: &World, app: &str, dsn: &str) -> Option<String> {
     config::load(world, app).into_iter().find(|(_, value)| fits(value)).map(|(key, _)| key)
 }
 
-fn service_and_app<'a>(ctx: &Ctx, kind: &'a Kind, words: &[String], known: &[&str]) -> Answer<(Args, Service<'a>, String)> {
+fn service_and_app<'a>(
+    ctx: &Ctx,
+    kind: &'a Kind,
+    words: &[String],
+    known: &[&str],
+) -> Answer<(Args, Service<'a>, String)> {
     let (args, service) = existing(ctx, kind, words, known)?;
     let Some(app) = args.rest().get(1).cloned() else {
         return fail("Please specify an app to run the command on");
@@ -370,7 +500,8 @@ fn link(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
         }
         None => {
             let usual = format!("{}_URL", kind.alias);
-            let coloured = COLOURS.iter().map(|colour| format!("DOKKU_{}_{colour}_URL", kind.name.to_ascii_uppercase()));
+            let coloured =
+                COLOURS.iter().map(|colour| format!("DOKKU_{}_{colour}_URL", kind.name.to_ascii_uppercase()));
             match [usual].into_iter().chain(coloured).find(|name| !variables.contains_key(name)) {
                 Some(name) => name,
                 None => return fail("Unable to use default or generated URL alias"),
@@ -561,7 +692,9 @@ fn set(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     let (args, service) = existing(ctx, kind, words, &[])?;
     let key = args.at(1, "a property")?;
     if !matches!(key, "initial-network" | "post-create-network" | "post-start-network") {
-        return fail("Invalid key specified, valid keys include: initial-network, post-create-network, post-start-network");
+        return fail(
+            "Invalid key specified, valid keys include: initial-network, post-create-network, post-start-network",
+        );
     }
     let value = args.rest()[2..].join(",");
     let what = if value.is_empty() { format!("Unsetting {key}") } else { format!("Setting {key} to {value}") };
@@ -591,7 +724,9 @@ fn connect(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
             Ok(())
         }
         "redis" => {
-            ctx.error_line("Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.");
+            ctx.error_line(
+                "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.",
+            );
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
                 let reply = if line.trim().eq_ignore_ascii_case("ping") { "PONG" } else { "OK" };
                 ctx.line(reply);
@@ -604,7 +739,10 @@ fn connect(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
                 for statement in line.split(';').map(str::trim) {
                     let words: Vec<&str> = statement.split_whitespace().collect();
                     let [verb, what, name, ..] = words.as_slice() else { continue };
-                    if verb.eq_ignore_ascii_case("create") && what.eq_ignore_ascii_case("database") && *name != service.database() {
+                    if verb.eq_ignore_ascii_case("create")
+                        && what.eq_ignore_ascii_case("database")
+                        && *name != service.database()
+                    {
                         for line in ["--------------", statement, "--------------", ""] {
                             ctx.error_line(line);
                         }

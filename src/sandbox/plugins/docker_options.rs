@@ -31,7 +31,14 @@ pub(in crate::sandbox) fn options(world: &World, app: &str, process: &str, phase
 }
 
 /// Adds or removes options as the command does.
-pub(in crate::sandbox) fn edit(world: &World, app: &str, process: &str, phase: &str, given: &[String], add: bool) -> Answer {
+pub(in crate::sandbox) fn edit(
+    world: &World,
+    app: &str,
+    process: &str,
+    phase: &str,
+    given: &[String],
+    add: bool,
+) -> Answer {
     let mut all = options(world, app, process, phase);
     if add {
         all.extend_from_slice(given);
@@ -76,7 +83,8 @@ fn change(ctx: &mut Ctx, words: &[String], add: bool) -> Answer {
     if text.contains('\n') {
         return fail("Docker options may not contain newlines");
     }
-    let given = words::options(&text).map_err(|error| Stop::Fail(1, format!("Unable to parse docker options: {error}")))?;
+    let given =
+        words::options(&text).map_err(|error| Stop::Fail(1, format!("Unable to parse docker options: {error}")))?;
     if given.is_empty() {
         return fail("Please specify docker options to use");
     }

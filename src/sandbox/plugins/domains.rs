@@ -40,7 +40,11 @@ fn stored(world: &World, app: &str) -> Vec<String> {
 /// Replaces an app's domains.
 pub(in crate::sandbox) fn write(world: &World, app: &str, domains: &[String]) -> io::Result<()> {
     let path = world.home(app).join("VHOST");
-    if domains.is_empty() { remove_file(&path) } else { write_whole(&path, format!("{}\n", domains.join("\n")).as_bytes()) }
+    if domains.is_empty() {
+        remove_file(&path)
+    } else {
+        write_whole(&path, format!("{}\n", domains.join("\n")).as_bytes())
+    }
 }
 
 /// The domain that every new app gets: a name with a dot is a domain itself.
@@ -77,7 +81,9 @@ fn change(ctx: &mut Ctx, verb: &str, words: &[String]) -> Answer {
         return fail("Please specify at least one domain");
     }
     for domain in given {
-        let fine = domain.chars().all(|c| c.is_ascii_alphanumeric() || "-._*".contains(c)) && !domain.starts_with('-') && !domain.is_empty();
+        let fine = domain.chars().all(|c| c.is_ascii_alphanumeric() || "-._*".contains(c))
+            && !domain.starts_with('-')
+            && !domain.is_empty();
         if !fine {
             return fail(format!("{domain} is invalid. exiting..."));
         }

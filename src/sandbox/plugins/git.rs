@@ -12,7 +12,8 @@ use super::super::world::millis;
 use super::super::{deploy, release};
 use super::report::{self, Shape, tiers};
 
-const KEYS: &[&str] = &["archive-max-files", "archive-max-size", "deploy-branch", "keep-git-dir", "rev-env-var", "source-image"];
+const KEYS: &[&str] =
+    &["archive-max-files", "archive-max-size", "deploy-branch", "keep-git-dir", "rev-env-var", "source-image"];
 
 pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
     Some(match command {
@@ -30,14 +31,22 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
                     ("sha", source::head(&ctx.world, app).unwrap_or_else(|| "HEAD".to_owned())),
                     ("source-image", ctx.world.property("git", app, "source-image")),
                 ]);
-                for (key, default) in [("archive-max-files", "10000"), ("archive-max-size", "1073741824"), ("deploy-branch", "master"), ("keep-git-dir", "false")] {
+                for (key, default) in [
+                    ("archive-max-files", "10000"),
+                    ("archive-max-size", "1073741824"),
+                    ("deploy-branch", "master"),
+                    ("keep-git-dir", "false"),
+                ] {
                     tiers(ctx, &mut values, "git", app, key, default);
                 }
                 // These two can be set for the server alone.
                 values.remove("archive-max-files");
                 values.remove("archive-max-size");
                 let variable = ctx.world.property("git", app, "rev-env-var");
-                values.extend(report::map([("rev-env-var", if variable.is_empty() { "GIT_REV".to_owned() } else { variable })]));
+                values.extend(report::map([(
+                    "rev-env-var",
+                    if variable.is_empty() { "GIT_REV".to_owned() } else { variable },
+                )]));
                 Ok(values)
             })
         }
@@ -89,7 +98,11 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() { copy(&entry.path(), &target)? } else { fs::copy(entry.path(), target).map(drop)? }
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?
+        } else {
+            fs::copy(entry.path(), target).map(drop)?
+        }
     }
     Ok(())
 }

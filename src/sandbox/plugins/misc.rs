@@ -15,18 +15,58 @@ pub(in crate::sandbox) const VERSION: &str = "0.38.27";
 
 /// Dokku's own plugins: name and description.
 const CORE: &[(&str, &str)] = &[
-    ("00_dokku-standard", "standard"), ("20_events", "events logging"), ("app-json", "app-json"), ("apps", "apps"), ("builder", "builder"),
-    ("builder-dockerfile", "builder-dockerfile"), ("builder-herokuish", "builder-herokuish"), ("builder-lambda", "builder-lambda"),
-    ("builder-nixpacks", "builder-nixpacks"), ("builder-null", "builder-null"), ("builder-pack", "builder-pack"),
-    ("builder-railpack", "builder-railpack"), ("buildpacks", "buildpacks"), ("builds", "builds"), ("caddy-vhosts", "caddy-vhosts"),
-    ("certs", "certificate management"), ("checks", "checks"), ("common", "common"), ("config", "config"), ("cron", "cron"),
-    ("docker-options", "docker-options"), ("domains", "domains"), ("enter", "enter"), ("git", "git"), ("haproxy-vhosts", "haproxy-vhosts"),
-    ("logs", "logs"), ("network", "network"), ("nginx-vhosts", "nginx-vhosts"), ("openresty-vhosts", "openresty-vhosts"),
-    ("plugin", "plugin"), ("ports", "ports"), ("proxy", "proxy"), ("ps", "ps"), ("registry", "registry"), ("repo", "repo"),
-    ("resource", "resource"), ("run", "run"), ("scheduler", "scheduler"), ("scheduler-docker-local", "scheduler-docker-local"),
-    ("scheduler-k3s", "scheduler-k3s"), ("scheduler-null", "scheduler-null"), ("shell", "shell"), ("ssh-keys", "ssh-keys"),
-    ("storage", "storage"), ("trace", "trace"), ("traefik-vhosts", "traefik-vhosts"),
+    ("00_dokku-standard", "standard"),
+    ("20_events", "events logging"),
+    ("app-json", "app-json"),
+    ("apps", "apps"),
+    ("builder", "builder"),
+    ("builder-dockerfile", "builder-dockerfile"),
+    ("builder-herokuish", "builder-herokuish"),
+    ("builder-lambda", "builder-lambda"),
+    ("builder-nixpacks", "builder-nixpacks"),
+    ("builder-null", "builder-null"),
+    ("builder-pack", "builder-pack"),
+    ("builder-railpack", "builder-railpack"),
+    ("buildpacks", "buildpacks"),
+    ("builds", "builds"),
+    ("caddy-vhosts", "caddy-vhosts"),
+    ("certs", "certificate management"),
+    ("checks", "checks"),
+    ("common", "common"),
+    ("config", "config"),
+    ("cron", "cron"),
+    ("docker-options", "docker-options"),
+    ("domains", "domains"),
+    ("enter", "enter"),
+    ("git", "git"),
+    ("haproxy-vhosts", "haproxy-vhosts"),
+    ("logs", "logs"),
+    ("network", "network"),
+    ("nginx-vhosts", "nginx-vhosts"),
+    ("openresty-vhosts", "openresty-vhosts"),
+    ("plugin", "plugin"),
+    ("ports", "ports"),
+    ("proxy", "proxy"),
+    ("ps", "ps"),
+    ("registry", "registry"),
+    ("repo", "repo"),
+    ("resource", "resource"),
+    ("run", "run"),
+    ("scheduler", "scheduler"),
+    ("scheduler-docker-local", "scheduler-docker-local"),
+    ("scheduler-k3s", "scheduler-k3s"),
+    ("scheduler-null", "scheduler-null"),
+    ("shell", "shell"),
+    ("ssh-keys", "ssh-keys"),
+    ("storage", "storage"),
+    ("trace", "trace"),
+    ("traefik-vhosts", "traefik-vhosts"),
 ];
+
+/// The names of Dokku's own plugins.
+pub(in crate::sandbox) fn core_plugins() -> impl Iterator<Item = &'static str> {
+    CORE.iter().map(|(name, _)| *name)
+}
 
 pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
     Some(match command {
@@ -36,7 +76,9 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         }
         "plugin:list" => plugin_list(ctx, args),
         "plugin:installed" => match args.first() {
-            Some(name) if ctx.world.datastores().contains_key(name) || CORE.iter().any(|(core, _)| core == name) => Ok(()),
+            Some(name) if ctx.world.datastores().contains_key(name) || CORE.iter().any(|(core, _)| core == name) => {
+                Ok(())
+            }
             _ => Err(Stop::Exit(1)),
         },
         "run" => one_off(ctx, args),
@@ -112,7 +154,9 @@ fn one_off(ctx: &mut Ctx, words: &[String]) -> Answer {
     let started = if code == 0 { deploy::engine(ctx, |state| state.start(&behaviour, &id))? } else { Ok(()) };
     let state = State::load(&ctx.world)?;
     let (networks, links, play) = match state.container(&id) {
-        Some(container) => (container.networks.keys().cloned().collect(), container.links.clone(), container.play(&behaviour)),
+        Some(container) => {
+            (container.networks.keys().cloned().collect(), container.links.clone(), container.play(&behaviour))
+        }
         None => (Vec::new(), Vec::new(), Default::default()),
     };
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -135,7 +179,8 @@ fn one_off(ctx: &mut Ctx, words: &[String]) -> Answer {
             exit
         }
         (Ok(()), ["env"] | ["printenv"]) => {
-            for (key, value) in state.container(&id).map(|container| container.environment.clone()).unwrap_or_default() {
+            for (key, value) in state.container(&id).map(|container| container.environment.clone()).unwrap_or_default()
+            {
                 ctx.line(&format!("{key}={value}"));
             }
             0

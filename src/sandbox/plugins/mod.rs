@@ -47,5 +47,8 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
 /// The name of a command that Dokku does not have.
 pub(super) fn unknown(words: &[String]) -> Stop {
     let command = words.join(" ");
-    Stop::Fail(1, format!("`{command}` is not a dokku command.\n !     See `dokku help` for a list of available commands."))
+    Stop::Fail(
+        1,
+        format!("`{command}` is not a dokku command.\n !     See `dokku help` for a list of available commands."),
+    )
 }

@@ -7,7 +7,14 @@ use super::super::engine::state::{Network, State};
 use super::report::{self, Shape, tiers};
 use super::{ports, ps};
 
-const KEYS: &[&str] = &["attach-post-create", "attach-post-deploy", "bind-all-interfaces", "initial-network", "static-web-listener", "tld"];
+const KEYS: &[&str] = &[
+    "attach-post-create",
+    "attach-post-deploy",
+    "bind-all-interfaces",
+    "initial-network",
+    "static-web-listener",
+    "tld",
+];
 
 pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
     Some(match command {
@@ -21,7 +28,8 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         "network" | "network:report" => {
             let shape = Shape { prefix: "network", title: "network", legacy: true };
             report::answer(ctx, &shape, args, &|ctx, app| {
-                let mut values = report::map([("static-web-listener", ctx.world.property("network", app, "static-web-listener"))]);
+                let mut values =
+                    report::map([("static-web-listener", ctx.world.property("network", app, "static-web-listener"))]);
                 for key in ["attach-post-create", "attach-post-deploy", "initial-network", "tld"] {
                     tiers(ctx, &mut values, "network", app, key, "");
                 }
@@ -42,7 +50,9 @@ fn listeners(ctx: &mut Ctx, app: &str) -> Answer<String> {
     let all: Vec<String> = ps::running(ctx, app)?
         .iter()
         .filter(|name| name.contains(".web."))
-        .filter_map(|name| state.container(name)?.networks.get(network).map(|endpoint| format!("{}:{port}", endpoint.address)))
+        .filter_map(|name| {
+            state.container(name)?.networks.get(network).map(|endpoint| format!("{}:{port}", endpoint.address))
+        })
         .collect();
     Ok(all.join(" "))
 }
@@ -111,10 +121,13 @@ fn list(ctx: &mut Ctx, words: &[String]) -> Answer {
     let args = Args::parse(words, &["format=", "dokku-managed"], false)?;
     let state = State::load(&ctx.world)?;
     let managed = |network: &Network| network.labels.contains_key("com.dokku.network-name");
-    let mut all: Vec<_> = state.networks.iter().filter(|(_, network)| !args.has("dokku-managed") || managed(network)).collect();
+    let mut all: Vec<_> =
+        state.networks.iter().filter(|(_, network)| !args.has("dokku-managed") || managed(network)).collect();
     all.sort_by_key(|(name, network)| (!managed(network), (*name).clone()));
     match args.value("format") {
-        Some("json") => ctx.line(&Value::Array(all.iter().map(|(name, network)| as_json(name, network)).collect()).to_string()),
+        Some("json") => {
+            ctx.line(&Value::Array(all.iter().map(|(name, network)| as_json(name, network)).collect()).to_string())
+        }
         None | Some("text") => {
             ctx.head("Networks");
             for (name, _) in all {
@@ -134,7 +147,9 @@ fn info(ctx: &mut Ctx, words: &[String]) -> Answer {
         ctx.line(&as_json(&name, network).to_string());
     } else {
         ctx.head(&format!("{name} network information"));
-        for (key, value) in [("ID", &network.id[..12]), ("Name", &name), ("Driver", &network.driver), ("Scope", "local")] {
+        for (key, value) in
+            [("ID", &network.id[..12]), ("Name", &name), ("Driver", &network.driver), ("Scope", "local")]
+        {
             ctx.detail(&format!("{:<20} {value}", format!("{key}:")));
         }
     }

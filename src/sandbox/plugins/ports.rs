@@ -43,11 +43,7 @@ pub(in crate::sandbox) fn effective(world: &World, app: &str) -> Vec<String> {
 /// The port that a web process is told: the container port of the first map that is not UDP.
 pub(in crate::sandbox) fn web_port(world: &World, app: &str) -> String {
     let maps = effective(world, app);
-    maps.iter()
-        .find(|map| !map.starts_with("udp:"))
-        .and_then(|map| map.rsplit(':').next())
-        .unwrap_or("5000")
-        .to_owned()
+    maps.iter().find(|map| !map.starts_with("udp:")).and_then(|map| map.rsplit(':').next()).unwrap_or("5000").to_owned()
 }
 
 fn as_json(maps: &[String]) -> String {
@@ -94,7 +90,10 @@ fn change(ctx: &mut Ctx, command: &str, words: &[String]) -> Answer {
             if all.iter().any(|other| side(other) == side(&map)) {
                 return Err(Stop::Fail(
                     1,
-                    format!("Error validating all port mappings: The same scheme:host-port is being reused: {}", side(&map)),
+                    format!(
+                        "Error validating all port mappings: The same scheme:host-port is being reused: {}",
+                        side(&map)
+                    ),
                 ));
             }
             all.push(map);

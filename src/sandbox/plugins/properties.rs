@@ -19,16 +19,32 @@ const PLUGINS: &[Plugin] = &[
     Plugin { name: "builder-dockerfile", legacy: true, keys: &[("dockerfile-path", "Dockerfile")] },
     Plugin { name: "app-json", legacy: true, keys: &[("appjson-path", "app.json")] },
     Plugin { name: "scheduler", legacy: true, keys: &[("selected", "docker-local"), ("shell", "")] },
-    Plugin { name: "scheduler-docker-local", legacy: true, keys: &[("init-process", "true"), ("parallel-schedule-count", "")] },
+    Plugin {
+        name: "scheduler-docker-local",
+        legacy: true,
+        keys: &[("init-process", "true"), ("parallel-schedule-count", "")],
+    },
     Plugin {
         name: "logs",
         legacy: true,
-        keys: &[("app-label-alias", "com.dokku.app-name"), ("max-size", "10m"), ("vector-image", ""), ("vector-networks", ""), ("vector-sink", "")],
+        keys: &[
+            ("app-label-alias", "com.dokku.app-name"),
+            ("max-size", "10m"),
+            ("vector-image", ""),
+            ("vector-networks", ""),
+            ("vector-sink", ""),
+        ],
     },
     Plugin {
         name: "registry",
         legacy: true,
-        keys: &[("image-repo", ""), ("image-repo-template", ""), ("push-extra-tags", ""), ("push-on-release", "false"), ("server", "")],
+        keys: &[
+            ("image-repo", ""),
+            ("image-repo-template", ""),
+            ("push-extra-tags", ""),
+            ("push-on-release", "false"),
+            ("server", ""),
+        ],
     },
 ];
 

@@ -148,4 +148,3 @@ pub(super) fn print_urls(ctx: &mut Ctx, args: &[String]) -> Answer {
     }
     Ok(())
 }
-

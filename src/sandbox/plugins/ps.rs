@@ -11,7 +11,8 @@ use super::super::{deploy, retire};
 use super::proxy;
 use super::report::{self, Shape, tiers};
 
-const KEYS: &[&str] = &["dockerfile-start-cmd", "procfile-path", "restart-policy", "skip-deploy", "start-cmd", "stop-timeout-seconds"];
+const KEYS: &[&str] =
+    &["dockerfile-start-cmd", "procfile-path", "restart-policy", "skip-deploy", "start-cmd", "stop-timeout-seconds"];
 
 pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
     Some(match command {
@@ -26,7 +27,9 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         "ps:stop" => on_apps(ctx, args, stop),
         "ps:inspect" => on_apps(ctx, args, inspect),
         "ps:restore" => on_apps(ctx, args, start),
-        "ps:retire" => Args::parse(args, &[], false).and_then(|args| retire::all(ctx, args.rest().first().map(String::as_str))),
+        "ps:retire" => {
+            Args::parse(args, &[], false).and_then(|args| retire::all(ctx, args.rest().first().map(String::as_str)))
+        }
         "ps" | "ps:report" => {
             let shape = Shape { prefix: "ps", title: "ps", legacy: true };
             // Some keys have no twin with the prefix.
@@ -73,7 +76,12 @@ fn values(ctx: &mut Ctx, app: &str) -> Answer<BTreeMap<String, Value>> {
     let all = containers(ctx, app)?;
     let up = all.iter().filter(|(_, _, status)| status == "running").count();
     let mut twins = report::map([("can-scale", "true".to_owned())]);
-    for (key, default) in [("procfile-path", "Procfile"), ("restart-policy", "on-failure:10"), ("skip-deploy", "false"), ("stop-timeout-seconds", "30")] {
+    for (key, default) in [
+        ("procfile-path", "Procfile"),
+        ("restart-policy", "on-failure:10"),
+        ("skip-deploy", "false"),
+        ("stop-timeout-seconds", "30"),
+    ] {
         tiers(ctx, &mut twins, "ps", app, key, default);
     }
     for key in ["dockerfile-start-cmd", "start-cmd"] {
@@ -109,7 +117,8 @@ fn rescale(ctx: &mut Ctx, words: &[String]) -> Answer {
     let given = &args.rest()[1..];
     if given.is_empty() {
         if args.value("format") == Some("json") {
-            let all: Vec<Value> = old.iter().map(|(name, count)| json!({"process_type": name, "quantity": count})).collect();
+            let all: Vec<Value> =
+                old.iter().map(|(name, count)| json!({"process_type": name, "quantity": count})).collect();
             ctx.line(&Value::Array(all).to_string());
         } else {
             ctx.step(&format!("Scaling for {app}"));

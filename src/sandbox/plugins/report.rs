@@ -16,13 +16,11 @@ pub(super) struct Shape {
     pub legacy: bool,
 }
 
+/// What gives the values of an app's report.
+pub(super) type Values<'a> = dyn Fn(&mut Ctx, &str) -> Answer<BTreeMap<String, Value>> + 'a;
+
 /// Answers `X:report [APP|--global] [--format json|--FLAG]`.
-pub(super) fn answer(
-    ctx: &mut Ctx,
-    shape: &Shape,
-    words: &[String],
-    values: &dyn Fn(&mut Ctx, &str) -> Answer<BTreeMap<String, Value>>,
-) -> Answer {
+pub(super) fn answer(ctx: &mut Ctx, shape: &Shape, words: &[String], values: &Values<'_>) -> Answer {
     let mut format = "stdout".to_owned();
     let mut flag = None;
     let mut names = Vec::new();
@@ -105,11 +103,21 @@ pub(super) fn map<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String
 }
 
 /// The values of a property that an app, the server and a default may set: `x`, `global-x`, `computed-x`.
-pub(super) fn tiers(ctx: &Ctx, values: &mut BTreeMap<String, Value>, plugin: &str, app: &str, key: &str, default: &str) -> String {
+pub(super) fn tiers(
+    ctx: &Ctx,
+    values: &mut BTreeMap<String, Value>,
+    plugin: &str,
+    app: &str,
+    key: &str,
+    default: &str,
+) -> String {
     let own = ctx.world.property(plugin, app, key);
     let global = ctx.world.property(plugin, "--global", key);
-    let computed = [&own, &global].into_iter().find(|value| !value.is_empty()).cloned().unwrap_or_else(|| default.to_owned());
-    for (name, value) in [(key.to_owned(), &own), (format!("global-{key}"), &global), (format!("computed-{key}"), &computed)] {
+    let computed =
+        [&own, &global].into_iter().find(|value| !value.is_empty()).cloned().unwrap_or_else(|| default.to_owned());
+    for (name, value) in
+        [(key.to_owned(), &own), (format!("global-{key}"), &global), (format!("computed-{key}"), &computed)]
+    {
         values.insert(name, Value::String(value.clone()));
     }
     computed
@@ -136,7 +144,8 @@ pub(super) fn set(ctx: &mut Ctx, plugin: &str, valid: &[&str], words: &[String])
             format!("Invalid property specified, valid properties include: {}", valid.join(", "))
         });
     }
-    let value = if plugin == "network" && key.starts_with("attach-post") { rest[2..].join(",") } else { rest[2..].join(" ") };
+    let value =
+        if plugin == "network" && key.starts_with("attach-post") { rest[2..].join(",") } else { rest[2..].join(" ") };
     if plugin == "ps" && key == "restart-policy" && !value.is_empty() && !restart_policy(&value) {
         return fail("Invalid restart-policy specified");
     }

@@ -19,7 +19,10 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
             let shape = Shape { prefix: "resource", title: "resource", legacy: true };
             report::answer(ctx, &shape, args, &|ctx, app| {
                 let keys = ctx.world.property_keys("resource", app);
-                Ok(keys.iter().map(|key| (key.clone(), Value::String(ctx.world.property("resource", app, key)))).collect::<BTreeMap<_, _>>())
+                Ok(keys
+                    .iter()
+                    .map(|key| (key.clone(), Value::String(ctx.world.property("resource", app, key))))
+                    .collect::<BTreeMap<_, _>>())
             })
         }
         _ => return None,
@@ -29,13 +32,23 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
 fn set(ctx: &mut Ctx, words: &[String], verb: &str, title: &str) -> Answer {
     let args = Args::parse(
         words,
-        &["cpu=", "memory=", "memory-swap=", "network=", "network-ingress=", "network-egress=", "nvidia-gpu=", "process-type="],
+        &[
+            "cpu=",
+            "memory=",
+            "memory-swap=",
+            "network=",
+            "network-ingress=",
+            "network-egress=",
+            "nvidia-gpu=",
+            "process-type=",
+        ],
         false,
     )?;
     let app = args.app()?.to_owned();
     ctx.need_app(&app)?;
     let process = args.value("process-type").unwrap_or("_default_").to_owned();
-    let given: Vec<(&str, &str)> = KINDS.iter().filter_map(|kind| args.value(kind).map(|value| (*kind, value))).collect();
+    let given: Vec<(&str, &str)> =
+        KINDS.iter().filter_map(|kind| args.value(kind).map(|value| (*kind, value))).collect();
     let named = if process == "_default_" { String::new() } else { format!(" ({process})") };
     if given.is_empty() {
         ctx.head(&format!("resource {title} {app}{named} information"));

@@ -41,8 +41,15 @@ pub(in crate::sandbox) struct Attachment {
     chown: String,
 }
 
-const MOUNT: &[&str] =
-    &["container-dir=", "phase=", "process-type=", "volume-readonly", "volume-options=", "volume-subpath=", "volume-chown="];
+const MOUNT: &[&str] = &[
+    "container-dir=",
+    "phase=",
+    "process-type=",
+    "volume-readonly",
+    "volume-options=",
+    "volume-subpath=",
+    "volume-chown=",
+];
 
 pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
     Some(match command {
@@ -56,7 +63,10 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         "storage:exists" => exists(ctx, args),
         "storage:ensure-directory" => ensure_directory(ctx, args),
         "storage" | "storage:report" if args.iter().any(|word| word == "--global") => {
-            let all: Vec<Value> = entries(&ctx.world).iter().map(|entry| json!({"entry": entry, "mounted_by": users(&ctx.world, &entry.name)})).collect();
+            let all: Vec<Value> = entries(&ctx.world)
+                .iter()
+                .map(|entry| json!({"entry": entry, "mounted_by": users(&ctx.world, &entry.name)}))
+                .collect();
             ctx.line(&Value::Array(all).to_string());
             Ok(())
         }
@@ -362,7 +372,10 @@ fn list(ctx: &mut Ctx, words: &[String]) -> Answer {
         }
         return Ok(());
     }
-    let mut all: Vec<Attachment> = attachments(&ctx.world, &app).into_iter().filter(|one| one.phases.iter().any(|phase| phase == "deploy")).collect();
+    let mut all: Vec<Attachment> = attachments(&ctx.world, &app)
+        .into_iter()
+        .filter(|one| one.phases.iter().any(|phase| phase == "deploy"))
+        .collect();
     all.sort_by_key(|one| (host_path(&ctx.world, &one.entry), one.container_path.clone()));
     let shown: Vec<Value> = all
         .iter()

@@ -1,0 +1,114 @@
+//! Loads and maps a compose file with everything around it fixed, so that the outcome depends on the file alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use dokku_compose::compose::{Disk, Request, load};
+use dokku_compose::diag::{Diagnostic, Severity, Sources, Style, render};
+use dokku_compose::docker::ImageFacts;
+use dokku_compose::map::resources::Desired;
+use dokku_compose::map::{Context, Findings, map};
+use dokku_compose::model::Project;
+use dokku_compose::observe::Observed;
+use dokku_compose::plan::{Inputs, Last, Plan, conflicts, reconcile};
+use dokku_compose::secret::DigestKey;
+use dokku_compose::site::Site;
+
+/// The Dokku project of every case.
+pub const PROJECT: &str = "shop";
+
+/// The key of every digest.
+pub const KEY: DigestKey = DigestKey([7; 32]);
+
+/// What a case came to.
+pub struct Planned {
+    pub desired: Desired,
+    /// `None` where an error forbids it.
+    pub plan: Option<Plan>,
+    /// All findings as they are drawn.
+    pub findings: String,
+}
+
+/// Loads, maps and plans the compose file in `dir` against `observed`.
+pub(crate) fn plan(dir: &Path, name: Option<&str>, observed: &Observed, last: Option<&Last>) -> Planned {
+    let mut request = Request::new(dir);
+    request.project_name = name.map(str::to_owned);
+    let loaded = load(&request, &Disk::default());
+    let mut found = loaded.diagnostics.items.clone();
+    let Some(project) = &loaded.project else {
+        return Planned { desired: Desired::default(), plan: None, findings: drawn(dir, &found, &loaded.sources) };
+    };
+    let findings = Findings::default();
+    let site = Site::from_env(&BTreeMap::new());
+    let domains = ["dokku.me".to_owned()];
+    let reserved: BTreeSet<String> = ["apps", "compose", "config", "postgres", "redis"].map(str::to_owned).into();
+    let ctx = Context {
+        project: PROJECT,
+        compose: project,
+        site: &site,
+        key: &KEY,
+        images: &observed.images,
+        volumes: &observed.volumes,
+        domains: &domains,
+        remembered: last.map(|last| &last.desired),
+        allowed_paths: &[],
+        reserved: &reserved,
+        findings: &findings,
+    };
+    let desired = map(&ctx);
+    found.extend(findings.into_diagnostics().items);
+    let positions = positions(project, &loaded.sources, &desired);
+    let inputs = Inputs { desired: &desired, observed, last, positions: &positions };
+    let owned = last.into_iter().flat_map(|last| last.desired.services.values());
+    let owned = owned.map(|service| service.kind.resource_name().to_owned()).collect();
+    found.extend(conflicts(&inputs, &owned, &|path| project.key_span(path)));
+    let refused = found.iter().any(|finding| finding.severity == Severity::Error);
+    let plan = (!refused).then(|| reconcile(&inputs));
+    Planned { findings: drawn(dir, &found, &loaded.sources), desired, plan }
+}
+
+/// `file:line:column` of services, and of networks and volumes by their name on the server.
+fn positions(project: &Project, sources: &Sources, desired: &Desired) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    let mut put = |name: String, path: &str| {
+        if let Some(at) = project.key_span(path).and_then(|span| sources.position(span)) {
+            out.insert(name, at);
+        }
+    };
+    for name in project.services.keys() {
+        put(format!("services.{name}"), &format!("services.{name}"));
+    }
+    for key in project.networks.keys() {
+        put(format!("network {PROJECT}_{key}"), &format!("networks.{key}"));
+    }
+    for (key, name) in &desired.volume_names {
+        put(format!("volume {name}"), &format!("volumes.{key}"));
+    }
+    out
+}
+
+fn drawn(dir: &Path, found: &[Diagnostic], sources: &Sources) -> String {
+    let all: Vec<String> = found.iter().map(|finding| render(finding, sources, Style::default())).collect();
+    place_free(&all.join("\n\n"), dir)
+}
+
+/// The text without the place of this checkout.
+pub(crate) fn place_free(text: &str, dir: &Path) -> String {
+    text.replace(dir.to_str().unwrap(), "@DIR@")
+}
+
+/// The images of a case's `images.json`: by reference, what differs from an image that declares nothing.
+pub(crate) fn images(dir: &Path) -> BTreeMap<String, ImageFacts> {
+    let Ok(text) = std::fs::read_to_string(dir.join("images.json")) else { return BTreeMap::new() };
+    let all: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    all.into_iter()
+        .map(|(reference, given)| {
+            let mut facts = serde_json::to_value(ImageFacts { id: format!("sha256:{reference}"), ..ImageFacts::default() }).unwrap();
+            for (key, value) in given.as_object().unwrap() {
+                assert!(facts.get(key).is_some(), "images.json: there is no {key}");
+                facts[key] = value.clone();
+            }
+            (reference, serde_json::from_value(facts).unwrap())
+        })
+        .collect()
+}

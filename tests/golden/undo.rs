@@ -1,0 +1,77 @@
+//! Whatever a plan has done when it stops, its undo leads back to where it began.
+
+use dokku_compose::observe::Observed;
+use dokku_compose::plan::{Action, Plan};
+
+use crate::server::Server;
+use crate::{features, project, updates};
+
+/// Stops the plan after each of its operations in turn and undoes what ran, newest first.
+pub(crate) fn leads_back(case: &str, before: &Server, plan: &Plan) {
+    let start = before.state();
+    for count in 1..=plan.ops.len() {
+        let mut server = before.clone();
+        for op in &plan.ops[..count] {
+            server.apply(&op.action);
+        }
+        for op in plan.ops[..count].iter().rev() {
+            op.undo.iter().for_each(|action| server.apply(action));
+        }
+        same(&format!("{case}: stopped after [{}]", count - 1), &start, &server.state());
+    }
+    each(case, before, plan);
+}
+
+/// Each operation that changes a setting is undone by its own inverse alone, and repeating that changes nothing.
+fn each(case: &str, before: &Server, plan: &Plan) {
+    let mut server = before.clone();
+    for op in &plan.ops {
+        let start = server.state();
+        let mut tried = server.clone();
+        tried.apply(&op.action);
+        // What a new app gets goes with the app; what a deploy changed, with the release kept before it.
+        if !op.undo.is_empty() {
+            op.undo.iter().for_each(|action| tried.apply(action));
+            same(&format!("{case}: inverse of [{}]", op.id), &start, &tried.state());
+        } else {
+            let covered = before.observed.apps.keys().all(|app| !touches(&op.action, app)) || deploys(&op.action);
+            assert!(covered || tried.state() == start, "{case}: [{}] has no inverse", op.id);
+        }
+        server.apply(&op.action);
+    }
+}
+
+fn touches(action: &Action, app: &str) -> bool {
+    serde_json::to_value(action).unwrap().get("app").and_then(|name| name.as_str()) == Some(app)
+}
+
+fn deploys(action: &Action) -> bool {
+    matches!(action, Action::Deploy { .. } | Action::Rebuild { .. } | Action::Restart { .. })
+}
+
+fn same(what: &str, expected: &str, found: &str) {
+    if expected != found {
+        let lines = crate::difference(expected, found).join("\n");
+        panic!("{what}: the server is not as before\n{lines}");
+    }
+}
+
+#[test]
+fn a_first_import_leaves_nothing_behind() {
+    for dir in features() {
+        let observed = Observed { images: project::images(&dir), ..Observed::default() };
+        if let Some(plan) = project::plan(&dir, None, &observed, None).plan {
+            leads_back(&dir.display().to_string(), &Server { observed, ..Server::default() }, &plan);
+        }
+    }
+}
+
+#[test]
+fn an_update_leads_back_to_what_was_applied() {
+    for dir in updates::cases() {
+        let update = updates::Update::read(&dir);
+        if let Some(plan) = &update.plan {
+            leads_back(&dir.display().to_string(), &update.server, plan);
+        }
+    }
+}
