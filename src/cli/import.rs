@@ -19,7 +19,7 @@ use crate::apply::runner::ServerRunner;
 use crate::apply::{Applier, Cancel, Limits, Outcome, RunLog, Signals, unfinished};
 use crate::dokku::FLOOR;
 use crate::map::resources::{Desired, Kind, Source};
-use crate::map::{self, Findings, names};
+use crate::map::{self, Findings, names, precheck};
 use crate::observe::{self, Observed, Wanted};
 use crate::plan::{Action, Inputs, Last, Plan, conflicts, reconcile};
 use crate::secret::DigestKey;
@@ -155,6 +155,11 @@ fn prepare(
     let controls = controls(session, project, state)?;
     printer.hide(controls.values().filter(|value| value.len() >= 6));
     let input = load::load(source, session, project, controls, printer, |_| {})?;
+    let found = precheck::check(&input.project);
+    if found.has_errors() {
+        printer.diagnostics(&found, &input.loaded.sources);
+        return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
+    }
     let reserved = session.reserved();
     if reserved.contains(project) {
         bail!("{project} is the name of a Dokku plugin: its settings would lie in the plugin's folder; choose another name");
@@ -431,7 +436,8 @@ fn limits(args: &ImportArgs) -> Limits {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     limits.parallel = args.parallel.map_or(cores.clamp(2, 8), usize::from);
     if let Some(seconds) = args.timeout {
-        limits.op = Duration::from_secs(seconds.max(1));
+        limits.op = Duration::from_secs(seconds);
+        limits.cap = Some(limits.op);
     }
     limits
 }

@@ -161,7 +161,7 @@ fn open(loader: &mut Loader<'_>, what: &str, path: &Path, span: Option<Span>) ->
             if let Some(span) = span {
                 error = error.at(span);
             }
-            if what == "env file" && loader.files.kind(path) != Some(FileKind::Dir) {
+            if what == "env file" && error.code == "missing-file" && loader.files.kind(path) != Some(FileKind::Dir) {
                 error = error.hint("write `required: false` beside its `path` if it may be missing");
             }
             loader.diagnostics.push(error);

@@ -33,21 +33,32 @@ pub struct Disk {
     pub limit: u64,
     /// Where files were sent by somebody: the directory that nothing read may leave, links followed.
     pub within: Option<PathBuf>,
+    /// Files that the caller names himself, which may lie outside of it.
+    pub named: Vec<PathBuf>,
+    /// Directories from which nothing is read: those of Dokku hold every app's variables, which user dokku may read
+    /// and the caller perhaps not.
+    pub private: Vec<PathBuf>,
 }
 
 impl Default for Disk {
     /// A limit of 16 MiB: far above any compose or env file.
     fn default() -> Self {
-        Self { limit: 16 << 20, within: None }
+        Self { limit: 16 << 20, within: None, named: Vec::new(), private: Vec::new() }
     }
 }
 
 impl Disk {
     /// Whether `path` may be read: it stands, links followed, below the directory that was sent.
     fn check(&self, path: &Path) -> io::Result<()> {
+        if self.within.as_deref().is_some_and(|root| is_within(path, root).unwrap_or(false)) {
+            return Ok(());
+        }
+        if self.private.iter().any(|root| is_within(path, root).unwrap_or(false)) {
+            return Err(io::Error::other("it is in a directory of Dokku's own"));
+        }
         match &self.within {
-            Some(root) if !is_within(path, root)? => {
-                Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is outside of what was sent"))
+            Some(root) if !self.named.iter().any(|named| named == path) && !is_within(path, root)? => {
+                Err(io::Error::other("it is outside of what was sent"))
             }
             _ => Ok(()),
         }
@@ -90,7 +101,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("compose.yaml");
         std::fs::write(&path, "12345").unwrap();
-        let limited = |limit| Disk { limit, within: None };
+        let limited = |limit| Disk { limit, ..Disk::default() };
         assert_eq!(limited(5).read(&path).unwrap(), b"12345");
         assert_eq!(limited(4).read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(Disk::default().kind(&path), Some(FileKind::File));
@@ -106,10 +117,16 @@ mod tests {
         std::fs::write(dir.path().join("secret"), "1").unwrap();
         std::fs::write(root.join("mine"), "2").unwrap();
         std::os::unix::fs::symlink(dir.path().join("secret"), root.join("link")).unwrap();
-        let disk = Disk { within: Some(root.clone()), ..Disk::default() };
+        std::fs::create_dir(dir.path().join("dokku")).unwrap();
+        std::fs::write(dir.path().join("dokku/ENV"), "3").unwrap();
+        std::fs::write(dir.path().join("prod.env"), "4").unwrap();
+        let named = vec![dir.path().join("prod.env"), dir.path().join("dokku/ENV")];
+        let disk = Disk { within: Some(root.clone()), named, private: vec![dir.path().join("dokku")], ..Disk::default() };
+        assert_eq!(disk.read(&dir.path().join("prod.env")).unwrap(), b"4");
+        assert!(disk.read(&dir.path().join("dokku/ENV")).is_err());
         assert_eq!(disk.read(&root.join("mine")).unwrap(), b"2");
         for outside in [root.join("link"), root.join("../secret"), dir.path().join("secret")] {
-            assert_eq!(disk.read(&outside).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            assert!(disk.read(&outside).unwrap_err().to_string().starts_with("it is outside"));
         }
     }
 }

@@ -80,6 +80,8 @@ pub struct Request {
     /// Whether variables are replaced. Without, they stay in strings as written; where a key wants
     /// a number, a boolean or a short form, text with a variable in it is an error.
     pub interpolate: bool,
+    /// What messages call `project_dir`, where its own name says nothing: the folder that an archive was unpacked to.
+    pub place: Option<String>,
     /// Whether references between services, networks and volumes are checked.
     pub check_consistency: bool,
 }
@@ -97,7 +99,13 @@ impl Request {
             stdin: None,
             interpolate: true,
             check_consistency: true,
+            place: None,
         }
+    }
+
+    /// What messages call the project's directory.
+    pub(crate) fn place(&self) -> String {
+        self.place.clone().unwrap_or_else(|| self.project_dir.display().to_string())
     }
 }
 

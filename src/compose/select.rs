@@ -37,7 +37,7 @@ pub(super) fn compose_files(loader: &mut Loader<'_>, variables: &Variables) -> R
         }
     }
     let Some(main) = pick(loader, NAMES) else {
-        let error = Diagnostic::error("no-compose-file", format!("no compose file in `{}`", dir.display()));
+        let error = Diagnostic::error("no-compose-file", format!("no compose file in `{}`", loader.request.place()));
         return loader.fail(error.hint(format!("looked for {}", NAMES.join(", "))).hint("name another file with -f"));
     };
     Ok(std::iter::once(main).chain(pick(loader, OVERRIDES)).collect())

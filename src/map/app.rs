@@ -157,12 +157,14 @@ fn join(flag: &str, value: &str) -> String {
 
 /// Options are stored a line each: a line break cannot be kept.
 fn check_lines(ctx: &Context<'_>, service: &Service, options: &DockerOptions) {
-    for option in options
+    // Most options are those of several phases.
+    let all: std::collections::BTreeSet<&String> = options
         .build
         .iter()
         .chain(&options.deploy)
         .chain(&options.run)
-    {
+        .collect();
+    for option in all {
         if option.contains(['\n', '\r', '\0']) {
             let flag = option.split('=').next().unwrap_or_default();
             let message = format!("the option {flag} has a line break, which Dokku cannot keep");
@@ -184,6 +186,26 @@ fn flag_key(flag: &str) -> &str {
         "--entrypoint" => "entrypoint",
         "--env" => "environment",
         "--build-arg" => "build.args",
+        "--hostname" => "hostname",
+        "--domainname" => "domainname",
+        "--add-host" => "extra_hosts",
+        "--dns" => "dns",
+        "--dns-search" => "dns_search",
+        "--dns-option" => "dns_opt",
+        "--workdir" => "working_dir",
+        "--user" => "user",
+        "--device" => "devices",
+        "--cap-add" => "cap_add",
+        "--cap-drop" => "cap_drop",
+        "--security-opt" => "security_opt",
+        "--sysctl" => "sysctls",
+        "--tmpfs" => "tmpfs",
+        "--mount" | "--volume" => "volumes",
+        "--log-opt" | "--log-driver" => "logging",
+        "--publish" => "ports",
+        "--network-alias" => "networks",
+        "--mac-address" => "mac_address",
+        "--runtime" => "runtime",
         _ => "",
     }
 }

@@ -11,6 +11,7 @@ pub mod http;
 pub mod ignore;
 pub mod names;
 mod networks;
+pub mod precheck;
 mod raw;
 mod relations;
 pub mod resources;

@@ -64,6 +64,15 @@ fn mount(
         read_only: volume.read_only,
         ..ContainerMount::default()
     };
+    if !target.starts_with('/') {
+        let hint = if target.as_bytes().get(1) == Some(&b':') {
+            "a name of one letter is read as a Windows drive: give the volume a longer one"
+        } else {
+            "write where in the container it goes, from `/` on"
+        };
+        ctx.error("relative-target", path, format!("the container path `{target}` is not absolute"), hint);
+        return None;
+    }
     match volume.kind {
         MountType::Volume => {
             mount.kind = "volume".into();
