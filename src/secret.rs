@@ -41,10 +41,7 @@ impl Secret {
     pub fn new(text: impl Into<String>, key: &DigestKey) -> Self {
         let text = text.into();
         let digest = key.digest(&text);
-        Self {
-            text: Some(text),
-            digest,
-        }
+        Self { text: Some(text), digest }
     }
 
     /// The clear text; `None` while sealed.
@@ -79,10 +76,7 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         match text.strip_prefix("secret:") {
-            Some(digest) => Ok(Self {
-                text: None,
-                digest: digest.to_owned(),
-            }),
+            Some(digest) => Ok(Self { text: None, digest: digest.to_owned() }),
             None => Err(serde::de::Error::custom("expected secret:<digest>")),
         }
     }

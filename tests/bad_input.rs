@@ -30,14 +30,24 @@ const FILES: &[Case] = &[
     case("no YAML", "this is not: [yaml\n", "1:14", &["error[yaml-syntax]", "never closed"]),
     case("a sentence", "just a sentence\n", "1:1", &["error[not-a-mapping]", "not a string"]),
     case("tabs", "services:\n\tweb:\n\t\timage: app:1\n", "2:1", &["error[yaml-tab]", "replace the tab with spaces"]),
-    case("an unknown section", "servces:\n  web: {image: app}\n", "1:1", &["error[unknown-key]", "did you mean `services`?"]),
+    case(
+        "an unknown section",
+        "servces:\n  web: {image: app}\n",
+        "1:1",
+        &["error[unknown-key]", "did you mean `services`?"],
+    ),
     case(
         "an unknown key",
         "services:\n  web:\n    image: app:1\n    enviroment: {A: 1}\n",
         "4:5",
         &["unknown key `enviroment` in service `web`", "did you mean `environment`?"],
     ),
-    case("a number for a list", "services:\n  web:\n    image: app:1\n    ports: 8080\n", "4:12", &["must be a list, not a number"]),
+    case(
+        "a number for a list",
+        "services:\n  web:\n    image: app:1\n    ports: 8080\n",
+        "4:12",
+        &["must be a list, not a number"],
+    ),
     case("a list for a mapping", "services:\n  - web\n", "2:3", &["`services` must be a mapping, not a list"]),
     case("a list for a text", "services:\n  web:\n    image: [a]\n", "3:12", &["must be a string, not a list"]),
     case(
@@ -59,7 +69,12 @@ const FILES: &[Case] = &[
         "2:32",
         &["error[dependency-cycle]", "`a` -> `b` -> `c` -> `a`"],
     ),
-    case("a service that waits for itself", "services:\n  web: {image: app, depends_on: [web]}\n", "2:34", &["`web` -> `web`"]),
+    case(
+        "a service that waits for itself",
+        "services:\n  web: {image: app, depends_on: [web]}\n",
+        "2:34",
+        &["`web` -> `web`"],
+    ),
     case(
         "an undefined network",
         "services:\n  web:\n    image: app:1\n    networks: [front]\nnetworks: {frnt: {}}\n",
@@ -72,15 +87,30 @@ const FILES: &[Case] = &[
         "4:15",
         &["error[undefined-volume]", "did you mean `dta`?"],
     ),
-    case("an undefined secret", "services:\n  web: {image: app, secrets: [s]}\n", "2:31", &["error[undefined-secret]", "declare it in the top-level section `secrets`"]),
-    case("an invalid service name", "services:\n  \"we b\": {image: app}\n", "2:3", &["error[invalid-name]", "use letters, digits"]),
+    case(
+        "an undefined secret",
+        "services:\n  web: {image: app, secrets: [s]}\n",
+        "2:31",
+        &["error[undefined-secret]", "declare it in the top-level section `secrets`"],
+    ),
+    case(
+        "an invalid service name",
+        "services:\n  \"we b\": {image: app}\n",
+        "2:3",
+        &["error[invalid-name]", "use letters, digits"],
+    ),
     case(
         "an unset required variable",
         "services:\n  web:\n    image: app:1\n    environment:\n      P: ${DB_PASSWORD:?set it with config:set}\n",
         "5:10",
         &["required variable `DB_PASSWORD` is not set: set it with config:set"],
     ),
-    case("a missing env_file", "services:\n  web:\n    image: app:1\n    env_file: ./nope.env\n", "4:15", &["error[missing-file]", "`nope.env`", "required: false"]),
+    case(
+        "a missing env_file",
+        "services:\n  web:\n    image: app:1\n    env_file: ./nope.env\n",
+        "4:15",
+        &["error[missing-file]", "`nope.env`", "required: false"],
+    ),
     case(
         "the server's directories",
         "services:\n  web:\n    image: app:1\n    volumes: [\"/etc:/host-etc\"]\n",
@@ -111,16 +141,56 @@ const FILES: &[Case] = &[
         "4:5",
         &["error[newline-in-option]", "--label has a line break"],
     ),
-    case("a port that is none", "services:\n  web: {image: app, ports: [\"99999:80\"]}\n", "2:29", &["error[invalid-port]"]),
-    case("a duration that is none", "services:\n  web: {image: app, stop_grace_period: soon}\n", "2:40", &["error[invalid-duration]", "such as `1m30s`"]),
-    case("a negative scale", "services:\n  web: {image: app, deploy: {replicas: -1}}\n", "2:40", &["error[out-of-range]", "0 or more"]),
+    case(
+        "a port that is none",
+        "services:\n  web: {image: app, ports: [\"99999:80\"]}\n",
+        "2:29",
+        &["error[invalid-port]"],
+    ),
+    case(
+        "a duration that is none",
+        "services:\n  web: {image: app, stop_grace_period: soon}\n",
+        "2:40",
+        &["error[invalid-duration]", "such as `1m30s`"],
+    ),
+    case(
+        "a negative scale",
+        "services:\n  web: {image: app, deploy: {replicas: -1}}\n",
+        "2:40",
+        &["error[out-of-range]", "0 or more"],
+    ),
     case("no image", "services:\n  web: {command: x}\n", "2:3", &["error[no-image]", "add `image:` or `build:`"]),
-    case("an image name that is none", "services:\n  web: {image: \"UPPER/Case:bad tag\"}\n", "2:9", &["error[invalid-image]", "lower case"]),
+    case(
+        "an image name that is none",
+        "services:\n  web: {image: \"UPPER/Case:bad tag\"}\n",
+        "2:9",
+        &["error[invalid-image]", "lower case"],
+    ),
     case("no service", "services: {}\n", "1:1", &["error[no-services]", "compose:destroy"]),
-    case("no service of the profile", "services:\n  web: {image: app, profiles: [x]}\n", "1:1", &["error[no-services]", "--profile"]),
-    case("a missing build context", "services:\n  web: {build: ./nope}\n", "2:16", &["error[missing-context]", "import the whole directory"]),
-    case("a missing Dockerfile", "services:\n  web: {build: .}\n", "2:16", &["error[missing-dockerfile]", "build.dockerfile"]),
-    case("a missing secret file", "services:\n  web: {image: \"app:1\", secrets: [s]}\nsecrets: {s: {file: ./nope.txt}}\n", "2:35", &["nope.txt", "relative to the compose file"]),
+    case(
+        "no service of the profile",
+        "services:\n  web: {image: app, profiles: [x]}\n",
+        "1:1",
+        &["error[no-services]", "--profile"],
+    ),
+    case(
+        "a missing build context",
+        "services:\n  web: {build: ./nope}\n",
+        "2:16",
+        &["error[missing-context]", "import the whole directory"],
+    ),
+    case(
+        "a missing Dockerfile",
+        "services:\n  web: {build: .}\n",
+        "2:16",
+        &["error[missing-dockerfile]", "build.dockerfile"],
+    ),
+    case(
+        "a missing secret file",
+        "services:\n  web: {image: \"app:1\", secrets: [s]}\nsecrets: {s: {file: ./nope.txt}}\n",
+        "2:35",
+        &["nope.txt", "relative to the compose file"],
+    ),
     case(
         "an external network that is not there",
         "services:\n  web: {image: \"app:1\", networks: [n]}\nnetworks: {n: {external: true, name: far}}\n",
@@ -219,7 +289,8 @@ fn walk(root: &Path, dir: &Path, out: &mut BTreeMap<PathBuf, Vec<u8>>) {
         let relative = path.strip_prefix(root).unwrap().to_path_buf();
         let name = relative.to_string_lossy().into_owned();
         // The sandbox's own bookkeeping; numbers that were used stay used.
-        if ["calls.count", "calls.jsonl", "lock", "engine/next-id", "faults.json", "behaviour.json"].contains(&name.as_str())
+        if ["calls.count", "calls.jsonl", "lock", "engine/next-id", "faults.json", "behaviour.json"]
+            .contains(&name.as_str())
             || name.starts_with("faults/")
         {
             continue;
@@ -289,11 +360,15 @@ fn wrong_sources_are_told() {
     for (name, args, says) in cases {
         server.unharmed(name, 1, says, || server.import("new", args));
     }
-    for (project, words) in [("../../etc", "cannot be a project"), ("Shop_1", "lower-case"), ("", "cannot be a project")] {
+    for (project, words) in
+        [("../../etc", "cannot be a project"), ("Shop_1", "lower-case"), ("", "cannot be a project")]
+    {
         server.unharmed(project, 1, &[words], || server.import(project, &["good"]));
     }
     server.unharmed("no such project", 20, &["there is no project nope"], || server.run(&["status", "nope"], b""));
-    server.unharmed("no such project", 20, &["there is no project nope"], || server.run(&["destroy", "nope", "--force"], b""));
+    server.unharmed("no such project", 20, &["there is no project nope"], || {
+        server.run(&["destroy", "nope", "--force"], b"")
+    });
 }
 
 #[test]
@@ -376,7 +451,8 @@ fn archive(entries: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
 #[test]
 fn an_environment_that_is_too_large_is_told() {
     let server = Server::new();
-    let text = format!("services:\n  web:\n    image: app:1\n    environment:\n      BIG: \"{}\"\n", "x".repeat(140_000));
+    let text =
+        format!("services:\n  web:\n    image: app:1\n    environment:\n      BIG: \"{}\"\n", "x".repeat(140_000));
     server.source("bad", &text);
     let says = ["error[environment-too-large]", "compose.yaml:4:5", "128 KiB", "configs or secrets"];
     server.unharmed("128 KiB", 1, &says, || server.import("new", &["bad"]));
@@ -389,7 +465,8 @@ fn names_that_meet_are_kept_apart_and_foreign_ones_left_alone() {
     let ran = server.run(&["plan", "new", "twins", "--format", "json"], b"");
     assert_eq!(ran.code, 0, "{}", ran.text);
     let plan: serde_json::Value = serde_json::from_str(&ran.text).unwrap();
-    let mut apps: Vec<&str> = plan["rows"].as_array().unwrap().iter().filter_map(|row| row["what"].as_str()?.strip_prefix("app ")).collect();
+    let mut apps: Vec<&str> =
+        plan["rows"].as_array().unwrap().iter().filter_map(|row| row["what"].as_str()?.strip_prefix("app ")).collect();
     apps.sort_unstable();
     assert_eq!(apps.len(), 2);
     assert!(apps[0] == "new-a-b" && apps[1].starts_with("new-a-b-"), "{apps:?}");
@@ -399,7 +476,9 @@ fn names_that_meet_are_kept_apart_and_foreign_ones_left_alone() {
     for args in [&["apps:create", "new-web"][..], &["git:from-image", "new-web", "app:1"][..]] {
         assert!(Command::new(&dokku).args(args).stdin(Stdio::null()).output().unwrap().status.success());
     }
-    server.unharmed("a name that is taken", 1, &["error[name-taken]", "new-web", "compose.yaml:2:3"], || server.import("new", &["good"]));
+    server.unharmed("a name that is taken", 1, &["error[name-taken]", "new-web", "compose.yaml:2:3"], || {
+        server.import("new", &["good"])
+    });
 }
 
 #[test]
@@ -428,13 +507,18 @@ fn what_fails_on_the_server_is_told_and_undone() {
         ("the disk is full", dokku("*config:import *", "No space left on device")),
         ("no permission", dokku("docker-options:add *", "You do not have permission")),
         ("another app's broken vhost", dokku("git:from-image *", "nginx: [emerg] host not found in upstream")),
-        ("no free address pool", engine("network_create *", "could not find an available, non-overlapping IPv4 address pool")),
+        (
+            "no free address pool",
+            engine("network_create *", "could not find an available, non-overlapping IPv4 address pool"),
+        ),
     ];
     for (name, faults) in cases {
         let server = Server::new();
         let message = faults.dokku.iter().chain(&faults.engine).map(|fault| fault.message.clone()).next().unwrap();
         server.faulty(faults);
-        server.unharmed(name, 3, &[&message, "rolled back", "everything is as it was before"], || server.import("new", &["good"]));
+        server.unharmed(name, 3, &[&message, "rolled back", "everything is as it was before"], || {
+            server.import("new", &["good"])
+        });
     }
 }
 
@@ -450,14 +534,26 @@ fn an_image_that_cannot_be_pulled_is_told_and_undone() {
 #[test]
 fn containers_that_do_not_come_up_are_told_and_undone() {
     for (name, image, play, words) in [
-        ("a port in use", "mongo:3.4", Play { start_error: "address already in use".into(), ..Play::default() }, "address already in use"),
-        ("a job that fails", "app:1", Play { exit: Some(7), log: vec!["boom".into()], ..Play::default() }, "ended with exit code 7"),
+        (
+            "a port in use",
+            "mongo:3.4",
+            Play { start_error: "address already in use".into(), ..Play::default() },
+            "address already in use",
+        ),
+        (
+            "a job that fails",
+            "app:1",
+            Play { exit: Some(7), log: vec!["boom".into()], ..Play::default() },
+            "ended with exit code 7",
+        ),
     ] {
         let server = Server::new();
         let containers = BTreeMap::from([("new-one".to_owned(), play)]);
         World::new(&server.world()).set_behaviour(&Behaviour { containers, ..Behaviour::default() }).unwrap();
         server.source("bad", &format!("services:\n  one: {{image: \"{image}\", restart: \"no\", command: [x]}}\n"));
-        server.unharmed(name, 3, &[words, "asked for at compose.yaml:2:3", "rolled back"], || server.import("new", &["bad"]));
+        server.unharmed(name, 3, &[words, "asked for at compose.yaml:2:3", "rolled back"], || {
+            server.import("new", &["bad"])
+        });
     }
 }
 

@@ -58,7 +58,9 @@ pub(super) fn count(diagnostics: &Diagnostics) -> String {
 fn secrets(project: &Project, dokku_project: &str) -> Vec<String> {
     let telling = |name: &str| {
         let name = name.to_ascii_uppercase();
-        ["PASS", "SECRET", "TOKEN", "KEY", "PWD", "CREDENTIAL", "AUTH", "PRIVATE", "DSN", "SALT"].iter().any(|word| name.contains(word))
+        ["PASS", "SECRET", "TOKEN", "KEY", "PWD", "CREDENTIAL", "AUTH", "PRIVATE", "DSN", "SALT"]
+            .iter()
+            .any(|word| name.contains(word))
     };
     let mut out: Vec<String> = Vec::new();
     for (name, value) in &project.environment {
@@ -81,13 +83,19 @@ fn secrets(project: &Project, dokku_project: &str) -> Vec<String> {
     }
     for secret in project.secrets.values() {
         out.extend(secret.environment_value.clone());
-        out.extend(secret.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(|text| text.trim().to_owned()));
+        out.extend(
+            secret.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(|text| text.trim().to_owned()),
+        );
     }
     // A password that is a word of the stack's own names hides nothing by being hidden, and would make those names,
     // and the commands to finish by hand, unreadable.
     let names: Vec<&str> = std::iter::once(project.name.as_str())
         .chain(std::iter::once(dokku_project))
-        .chain(project.services.values().flat_map(|service| [Some(service.name.as_str()), service.image.as_deref(), service.container_name.as_deref()].into_iter().flatten()))
+        .chain(project.services.values().flat_map(|service| {
+            [Some(service.name.as_str()), service.image.as_deref(), service.container_name.as_deref()]
+                .into_iter()
+                .flatten()
+        }))
         .chain(project.networks.keys().chain(project.volumes.keys()).map(String::as_str))
         .collect();
     out.retain(|value| value.len() >= 4 && !matches!(value.as_str(), "true" | "false" | "none" | "null"));

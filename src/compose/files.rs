@@ -127,7 +127,8 @@ mod tests {
         std::fs::write(dir.path().join("dokku/ENV"), "3").unwrap();
         std::fs::write(dir.path().join("prod.env"), "4").unwrap();
         let named = vec![dir.path().join("prod.env"), dir.path().join("dokku/ENV")];
-        let disk = Disk { within: Some(root.clone()), named, private: vec![dir.path().join("dokku")], ..Disk::default() };
+        let disk =
+            Disk { within: Some(root.clone()), named, private: vec![dir.path().join("dokku")], ..Disk::default() };
         assert_eq!(disk.read(&dir.path().join("prod.env")).unwrap(), b"4");
         assert!(disk.read(&dir.path().join("dokku/ENV")).is_err());
         assert_eq!(disk.read(&root.join("mine")).unwrap(), b"2");

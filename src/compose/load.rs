@@ -320,8 +320,9 @@ pub(super) fn unreadable(what: &str, name: &str, error: &io::Error) -> Diagnosti
         io::ErrorKind::NotFound => Diagnostic::error("missing-file", format!("{what} `{name}` does not exist")),
         io::ErrorKind::IsADirectory => Diagnostic::error("missing-file", format!("{what} `{name}` is a directory")),
         io::ErrorKind::PermissionDenied => {
-            Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}"))
-                .hint("make it readable for user dokku, or send the directory: tar c . | dokku compose:import PROJECT -")
+            Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}")).hint(
+                "make it readable for user dokku, or send the directory: tar c . | dokku compose:import PROJECT -",
+            )
         }
         _ => Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}")),
     }

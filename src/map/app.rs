@@ -41,47 +41,22 @@ const SHELL_NAMES: &[&str] = &[
 ];
 
 /// The app of a service; `None` where an error was reported that leaves nothing to plan.
-pub(super) fn map(
-    ctx: &Context<'_>,
-    service: &Service,
-    spec: ContainerSpec,
-    primary: bool,
-) -> Option<AppSpec> {
+pub(super) fn map(ctx: &Context<'_>, service: &Service, spec: ContainerSpec, primary: bool) -> Option<AppSpec> {
     let app = spec.name.clone();
     let (source, build_options) = match (&service.build, &service.image) {
         (Some(build), _) => build::archive(ctx, service, build)?,
         (None, Some(image)) => {
-            let pull = matches!(
-                service.pull_policy.as_deref(),
-                Some("always" | "refresh" | "daily" | "weekly")
-            );
-            (
-                Source::Image {
-                    image: image.clone(),
-                    pull,
-                    platform: spec.platform.clone(),
-                },
-                Vec::new(),
-            )
+            let pull = matches!(service.pull_policy.as_deref(), Some("always" | "refresh" | "daily" | "weekly"));
+            (Source::Image { image: image.clone(), pull, platform: spec.platform.clone() }, Vec::new())
         }
         (None, None) => return None,
     };
     let image = service.image.clone().unwrap_or_default();
     let gate = health::gate(service);
-    let mut build = Builder {
-        ctx,
-        service,
-        deploy: Vec::new(),
-        run: Vec::new(),
-    };
+    let mut build = Builder { ctx, service, deploy: Vec::new(), run: Vec::new() };
     let ports = ports(&mut build, primary);
-    let publishes = build
-        .deploy
-        .iter()
-        .any(|option| option.starts_with("--publish"));
-    let scale = service
-        .scale
-        .or_else(|| service.deploy.as_ref().and_then(|deploy| deploy.replicas));
+    let publishes = build.deploy.iter().any(|option| option.starts_with("--publish"));
+    let scale = service.scale.or_else(|| service.deploy.as_ref().and_then(|deploy| deploy.replicas));
     if publishes && scale.is_some_and(|scale| scale > 1) {
         ctx.error(
             "replicas-with-host-port",
@@ -93,11 +68,7 @@ pub(super) fn map(
     let order = order(service, publishes);
     let mut properties = properties(ctx, service, &spec, &source, &ports);
     let (config, resources, mounts, networks) = settings(&mut build, spec, &mut properties);
-    let mut options = DockerOptions {
-        build: Vec::new(),
-        deploy: build.deploy,
-        run: build.run,
-    };
+    let mut options = DockerOptions { build: Vec::new(), deploy: build.deploy, run: build.run };
     for (flag, value) in build_options {
         options.build.push(join(&flag, &value));
     }
@@ -123,12 +94,7 @@ pub(super) fn map(
         scale: scale.map(|scale| u32::try_from(scale).unwrap_or(u32::MAX)),
         order,
         resources,
-        hooks: AppHooks {
-            project: ctx.project.to_owned(),
-            service: service.name.clone(),
-            networks,
-            gate,
-        },
+        hooks: AppHooks { project: ctx.project.to_owned(), service: service.name.clone(), networks, gate },
         // Start-first apps pass the gate in the `check-deploy` trigger, before the old container goes.
         await_gate: order == UpdateOrder::StopFirst,
         app,
@@ -137,23 +103,12 @@ pub(super) fn map(
 
 /// The primary service also answers at the project's own name.
 fn domains(ctx: &Context<'_>, primary: bool) -> Vec<String> {
-    if primary {
-        ctx.domains
-            .iter()
-            .map(|domain| format!("{}.{domain}", ctx.project))
-            .collect()
-    } else {
-        Vec::new()
-    }
+    if primary { ctx.domains.iter().map(|domain| format!("{}.{domain}", ctx.project)).collect() } else { Vec::new() }
 }
 
 /// `--flag=value`, as Dokku stores an option after taking its quotes away.
 fn join(flag: &str, value: &str) -> String {
-    if value.is_empty() {
-        flag.to_owned()
-    } else {
-        format!("{flag}={value}")
-    }
+    if value.is_empty() { flag.to_owned() } else { format!("{flag}={value}") }
 }
 
 /// Options that Dokku cannot keep are refused before anything is changed: it stores each on a line of its own.
@@ -215,11 +170,8 @@ fn flag_key(flag: &str) -> &str {
 
 /// Without `update_config.order`: host ports cannot be held twice, all else starts first.
 fn order(service: &Service, publishes: bool) -> UpdateOrder {
-    let asked = service
-        .deploy
-        .as_ref()
-        .and_then(|deploy| deploy.update_config.as_ref())
-        .and_then(|update| update.order);
+    let asked =
+        service.deploy.as_ref().and_then(|deploy| deploy.update_config.as_ref()).and_then(|update| update.order);
     let fixed_address = service
         .networks
         .values()
@@ -281,7 +233,11 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
                 let first = published.split('-').next().unwrap_or_default();
                 let host = if first.is_empty() { "80" } else { first };
                 if published.contains('-') {
-                    build.ctx.approximated(&path, &format!("of the range the proxy serves port {host}"), "publish one port");
+                    build.ctx.approximated(
+                        &path,
+                        &format!("of the range the proxy serves port {host}"),
+                        "publish one port",
+                    );
                 } else if first.is_empty() {
                     build.ctx.approximated(&path, "no port of the host is named: the proxy serves it on port 80", "");
                 } else if host == "443" {
@@ -289,11 +245,7 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
                     build.ctx.approximated(&path, how, "dokku certs:add, or the letsencrypt plugin");
                 }
                 // Port 443 of the proxy speaks TLS and needs a certificate; the plain port serves meanwhile.
-                map.push(format!(
-                    "http:{}:{}",
-                    if host == "443" { "80" } else { host },
-                    port.target
-                ));
+                map.push(format!("http:{}:{}", if host == "443" { "80" } else { host }, port.target));
                 if primary && !map.iter().any(|entry| entry.starts_with("http:80:")) {
                     map.push(format!("http:80:{}", port.target));
                 }
@@ -304,11 +256,7 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
                     .as_deref()
                     .filter(|protocol| *protocol != "tcp")
                     .map_or_else(String::new, |protocol| format!("/{protocol}"));
-                let host = match port
-                    .host_ip
-                    .as_deref()
-                    .filter(|address| !address.is_empty())
-                {
+                let host = match port.host_ip.as_deref().filter(|address| !address.is_empty()) {
                     Some(address) if address.contains(':') => format!("[{address}]:{published}:"),
                     Some(address) => format!("{address}:{published}:"),
                     None if published.is_empty() => String::new(),
@@ -317,26 +265,23 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
                 build.deploy("--publish", &format!("{host}{}{protocol}", port.target));
             }
             Route::Dropped(why) => {
-                build.ctx.not_done(&path, why, "add a certificate to the app (certs:add or letsencrypt): the proxy then answers on 443 itself");
+                build.ctx.not_done(
+                    &path,
+                    why,
+                    "add a certificate to the app (certs:add or letsencrypt): the proxy then answers on 443 itself",
+                );
             }
         }
     }
     map.sort();
     map.dedup();
     let proxied = !map.is_empty();
-    let wanted = build
-        .service
-        .environment
-        .get("PORT")
-        .and_then(Option::as_deref)
-        .and_then(|port| port.parse::<u16>().ok());
+    let wanted =
+        build.service.environment.get("PORT").and_then(Option::as_deref).and_then(|port| port.parse::<u16>().ok());
     if let Some(port) = wanted {
         if !proxied {
             map.push(format!("http:80:{port}"));
-        } else if !map
-            .iter()
-            .any(|entry| entry.rsplit(':').next() == Some(port.to_string().as_str()))
-        {
+        } else if !map.iter().any(|entry| entry.rsplit(':').next() == Some(port.to_string().as_str())) {
             let path = format!("services.{}.environment.PORT", build.service.name);
             build.ctx.approximated(
                 &path,
@@ -363,14 +308,7 @@ fn properties(
     // A Procfile or app.json that happens to be in an image or context must not replace the command.
     set("ps.procfile-path", ".dokku-compose-none");
     set("app-json.appjson-path", ".dokku-compose-none");
-    set(
-        "scheduler-docker-local.init-process",
-        if spec.init == Some(true) {
-            "true"
-        } else {
-            "false"
-        },
-    );
+    set("scheduler-docker-local.init-process", if spec.init == Some(true) { "true" } else { "false" });
     if !ports.proxied {
         set("proxy.disabled", "true");
     }
@@ -379,21 +317,13 @@ fn properties(
     } else if matches!(spec.network_mode.as_str(), "host" | "none") {
         set("network.initial-network", &spec.network_mode);
     }
-    let restart = if spec.restart.is_empty() {
-        ""
-    } else {
-        spec.restart.as_str()
-    };
+    let restart = if spec.restart.is_empty() { "" } else { spec.restart.as_str() };
     if !restart.is_empty() {
         set("ps.restart-policy", restart);
     }
     // Compose's default is 10 seconds, Dokku's 30.
     set("ps.stop-timeout-seconds", &spec.stop_timeout.unwrap_or(10).to_string());
-    if let Source::Archive {
-        dockerfile,
-        dockerfile_inline: None,
-        ..
-    } = source
+    if let Source::Archive { dockerfile, dockerfile_inline: None, .. } = source
         && dockerfile != "Dockerfile"
     {
         set("builder-dockerfile.dockerfile-path", dockerfile);
@@ -409,11 +339,6 @@ fn start_command(ctx: &Context<'_>, service: &Service, spec: &ContainerSpec) -> 
     let entry = spec.entrypoint.iter().flatten().skip(1);
     let words: Vec<&String> = entry.chain(spec.command.iter().flatten()).collect();
     match dokku::quote_command(&words) {
-        // In quotes, or `ps:set` would take the value for a flag.
-        Ok(command) if command.starts_with('-') => {
-            let first = command.find(' ').unwrap_or(command.len());
-            Some(format!("'{}'{}", &command[..first], &command[first..]))
-        }
         Ok(command) => Some(command).filter(|command| !command.is_empty()),
         Err(error) => {
             ctx.error("not-expressible", &format!("services.{}.command", service.name), error.to_string(), "");
@@ -430,11 +355,7 @@ type Settings = (
 );
 
 /// Every field of the engine's form, without `..`: either Dokku has a command for it, or it is an option.
-fn settings(
-    build: &mut Builder<'_>,
-    spec: ContainerSpec,
-    properties: &mut BTreeMap<String, String>,
-) -> Settings {
+fn settings(build: &mut Builder<'_>, spec: ContainerSpec, properties: &mut BTreeMap<String, String>) -> Settings {
     let ContainerSpec {
         // Said by properties, ports and the source.
         name: _,
@@ -569,10 +490,7 @@ fn settings(
         build.both("--sysctl", &format!("{key}={value}"));
     }
     for limit in ulimits {
-        build.both(
-            "--ulimit",
-            &format!("{}={}:{}", limit.name, limit.soft, limit.hard),
-        );
+        build.both("--ulimit", &format!("{}={}:{}", limit.name, limit.soft, limit.hard));
     }
     for (key, value) in storage_opt {
         build.deploy("--storage-opt", &format!("{key}={value}"));
@@ -613,18 +531,12 @@ fn settings(
         }
     }
     for (flag, value) in health.iter().flat_map(health::options) {
-        if value.is_empty() {
-            build.deploy.push(flag)
-        } else {
-            build.deploy(&flag, &value)
-        }
+        if value.is_empty() { build.deploy.push(flag) } else { build.deploy(&flag, &value) }
     }
     let mut resources = BTreeMap::new();
-    for (name, bytes) in [
-        ("limit.memory", memory),
-        ("reserve.memory", memory_reservation),
-        ("limit.memory-swap", memory_swap),
-    ] {
+    for (name, bytes) in
+        [("limit.memory", memory), ("reserve.memory", memory_reservation), ("limit.memory-swap", memory_swap)]
+    {
         match bytes {
             0 => {}
             -1 => drop(resources.insert(name.to_owned(), "-1".to_owned())),
@@ -667,21 +579,11 @@ fn mounts(build: &mut Builder<'_>, mounts: Vec<ContainerMount>) -> Vec<AppMount>
                 if mount.tmpfs_mode > 0 {
                     options.push(format!("mode={:o}", mount.tmpfs_mode));
                 }
-                options.extend(
-                    mount
-                        .propagation
-                        .split(',')
-                        .filter(|option| !option.is_empty())
-                        .map(str::to_owned),
-                );
+                options.extend(mount.propagation.split(',').filter(|option| !option.is_empty()).map(str::to_owned));
                 if mount.read_only {
                     options.push("ro".into());
                 }
-                let suffix = if options.is_empty() {
-                    String::new()
-                } else {
-                    format!(":{}", options.join(","))
-                };
+                let suffix = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
                 build.both("--tmpfs", &format!("{}{suffix}", mount.target));
             }
             _ if mount.subpath.is_empty() && plain(&mount.source) && plain(&mount.target) => {
@@ -691,22 +593,11 @@ fn mounts(build: &mut Builder<'_>, mounts: Vec<ContainerMount>) -> Vec<AppMount>
                     mount.propagation.as_str(),
                     if mount.no_copy { "nocopy" } else { "" },
                 ];
-                let options = words
-                    .into_iter()
-                    .filter(|word| !word.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(",");
-                out.push(AppMount {
-                    source: mount.source,
-                    target: mount.target,
-                    options,
-                });
+                let options = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(",");
+                out.push(AppMount { source: mount.source, target: mount.target, options });
             }
             kind => {
-                let mut text = format!(
-                    "type={kind},source={},target={}",
-                    mount.source, mount.target
-                );
+                let mut text = format!("type={kind},source={},target={}", mount.source, mount.target);
                 if mount.read_only {
                     text.push_str(",readonly");
                 }

@@ -98,7 +98,8 @@ pub fn install_triggers(root: &Path) -> io::Result<()> {
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     let apps = quoted(&root.join("lib/data/compose/apps"));
     for (name, app) in PLUGIN_TRIGGERS {
-        let script = format!("#!/bin/sh\n[ -f {apps}/\"${app}\" ] || exit 0\nexec {} trigger {name} \"$@\"\n", quoted(&program));
+        let script =
+            format!("#!/bin/sh\n[ -f {apps}/\"${app}\" ] || exit 0\nexec {} trigger {name} \"$@\"\n", quoted(&program));
         world::write_program(&folder.join(name), &script)?;
     }
     Ok(())

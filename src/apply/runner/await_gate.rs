@@ -78,7 +78,12 @@ fn failed(step: &Step<'_>, message: String, container: &str) -> ActionError {
 ///
 /// # Errors
 /// Why it did not pass the gate, with the last lines of its log.
-pub fn await_container(engine: &dyn Engine, container: &str, gate: &Gate, cancel: &Cancel) -> Result<String, ActionError> {
+pub fn await_container(
+    engine: &dyn Engine,
+    container: &str,
+    gate: &Gate,
+    cancel: &Cancel,
+) -> Result<String, ActionError> {
     let begun = Instant::now();
     let until = begun + Duration::from_secs(gate.limit);
     let mut watch = Watch::default();
@@ -148,10 +153,8 @@ impl Watch {
                 return Verdict::Wait;
             }
         }
-        let state: Vec<(String, i64, String)> = containers
-            .iter()
-            .map(|one| (one.id.clone(), one.restarts, one.status.clone()))
-            .collect();
+        let state: Vec<(String, i64, String)> =
+            containers.iter().map(|one| (one.id.clone(), one.restarts, one.status.clone())).collect();
         if containers.iter().any(|one| one.status != "running") {
             self.steady = None;
             return Verdict::Wait;
