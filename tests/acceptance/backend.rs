@@ -1,5 +1,6 @@
 //! Where a stack is imported: a real Dokku with the plugin, or the program's own sandbox.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -20,18 +21,18 @@ pub enum Backend {
 
 impl Backend {
     /// Runs one of the plugin's commands to its end.
-    pub fn compose(&self, name: &str, args: &[&str]) -> Output {
+    pub fn compose(&self, name: &str, args: &[&str], stdin: Option<File>) -> Output {
         match self {
             Self::Dokku => {
                 let name = format!("compose:{name}");
                 let mut words = vec!["dokku", &name];
                 words.extend(args);
-                run::run(&words, None, LIMIT)
+                run::run(&words, stdin, LIMIT)
             }
             Self::Sandbox { world } => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_dokku-compose"));
                 command.arg(name).arg("--sandbox").arg(world).args(args);
-                run::finish(command, None, LIMIT)
+                run::finish(command, stdin, LIMIT)
             }
         }
     }

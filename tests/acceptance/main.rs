@@ -18,7 +18,7 @@ mod table;
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use backend::{Backend, Presence};
 use stacks::Stack;
@@ -103,9 +103,18 @@ fn stacks_live_in_the_sandbox() {
         // No program runs there: what would turn out unhealthy is said beforehand.
         let sick = r#"{"containers": {"acc-unhealthy-api*": {"health": "unhealthy"}}}"#;
         std::fs::write(world.path().join("behaviour.json"), sick).unwrap();
+        install(world.path()).unwrap();
         rows.push(one(&Backend::Sandbox { world: world.path().to_owned() }, stack));
     }
     report(&rows, "the sandbox");
+}
+
+/// Puts the plugin's triggers and the program where a world's Dokku finds them.
+fn install(world: &Path) -> std::io::Result<()> {
+    let bin = world.join("lib/data/compose/bin");
+    std::fs::create_dir_all(&bin)?;
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dokku-compose"), bin.join("dokku-compose"))?;
+    std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), world.join("plugin"))
 }
 
 fn report(rows: &[Row], place: &str) {

@@ -71,7 +71,7 @@ pub fn finish(mut command: Command, stdin: Option<File>, limit: Duration) -> Out
         }
     };
     let seconds = start.elapsed().as_secs_f64();
-    let mut text = |file: &mut File| {
+    let text = |file: &mut File| {
         use std::io::Seek;
         let mut bytes = Vec::new();
         drop(file.rewind());

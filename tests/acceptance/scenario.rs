@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::PathBuf;
 
 use crate::backend::Backend;
@@ -37,8 +38,7 @@ pub fn life(backend: &Backend, stack: &Copied, log: &PathBuf) -> Row {
 /// Runs a stack whose import has to fail with `status` and leave nothing.
 pub fn failure(backend: &Backend, stack: &Copied, status: i32, log: &PathBuf) -> Row {
     let mut scenario = Scenario::new(backend, stack);
-    let dir = stack.dir.to_string_lossy().into_owned();
-    let output = scenario.compose("import", &[&stack.project, &dir]);
+    let output = scenario.run_import(&[]);
     scenario.row.import = Some(output.seconds);
     if output.status != Some(status) {
         scenario.wrong(format!("import: status {:?}, expected {status}: {}", output.status, output.tail(15)));
@@ -76,7 +76,11 @@ impl<'a> Scenario<'a> {
     }
 
     fn compose(&mut self, name: &str, args: &[&str]) -> Output {
-        let output = self.backend.compose(name, args);
+        self.compose_with(name, args, None)
+    }
+
+    fn compose_with(&mut self, name: &str, args: &[&str], stdin: Option<File>) -> Output {
+        let output = self.backend.compose(name, args, stdin);
         let _ = writeln!(
             self.log,
             "$ compose:{name} {}\n{}\nstatus {:?}, {:.1} s\n",
@@ -88,12 +92,18 @@ impl<'a> Scenario<'a> {
         output
     }
 
-    fn source(&self) -> String {
-        self.stack.dir.to_string_lossy().into_owned()
+    fn run_import(&mut self, more: &[&str]) -> Output {
+        let (source, stdin) = self.stack.source().unwrap_or_else(|error| {
+            self.wrong(error);
+            ("-".to_owned(), None)
+        });
+        let mut args = vec![self.stack.project.as_str(), &source];
+        args.extend(more);
+        self.compose_with("import", &args, stdin)
     }
 
     fn import(&mut self) -> bool {
-        let output = self.compose("import", &[&self.stack.project, &self.source()]);
+        let output = self.run_import(&[]);
         self.row.import = Some(output.seconds);
         if !output.ok() {
             self.wrong(format!("import: status {:?}: {}", output.status, output.tail(25)));
@@ -133,7 +143,7 @@ impl<'a> Scenario<'a> {
     /// The same source again: nothing to do, no container touched.
     fn import_again(&mut self) {
         let before = identities(&self.stack.model, &self.stack.project);
-        let output = self.compose("import", &[&self.stack.project, &self.source(), "--detailed-exitcode"]);
+        let output = self.run_import(&["--detailed-exitcode"]);
         self.row.again = Some(output.seconds);
         if !output.ok() {
             self.wrong(format!("second import: status {:?}: {}", output.status, output.tail(15)));
@@ -158,7 +168,7 @@ impl<'a> Scenario<'a> {
             return;
         }
         let before = identities(&self.stack.model, &self.stack.project);
-        let output = self.compose("import", &[&self.stack.project, &self.source()]);
+        let output = self.run_import(&[]);
         self.row.change = Some(output.seconds);
         if !output.ok() {
             self.wrong(format!(

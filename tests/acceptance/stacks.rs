@@ -1,5 +1,6 @@
 //! The stacks: this project's own, and real ones of the corpus, which is read where it lies and never kept.
 
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,9 @@ const FROM_CORPUS: &[&str] = &[
     "wordpress-mysql",
 ];
 
+/// Stacks that are sent as a tar on standard input, as from another machine; the others are read where they lie.
+const SENT: &[&str] = &["env-and-files"];
+
 /// A stack as it lies somewhere.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -45,6 +49,8 @@ pub struct Copied {
     pub project: String,
     pub dir: PathBuf,
     pub model: Model,
+    /// Whether it is sent as a tar.
+    pub sent: bool,
     /// Further checks, JSON: `[{"service", "ask", "is" | "fails"}]`.
     pub checks: String,
     _holder: TempDir,
@@ -118,7 +124,7 @@ pub fn copy(stack: &Stack) -> Result<Copied, String> {
         }
     }
     let checks = std::fs::read_to_string(stack.from.join("checks.json")).unwrap_or_else(|_| "[]".into());
-    Ok(Copied { project, dir, model, checks, _holder: holder })
+    Ok(Copied { project, dir, model, sent: SENT.contains(&stack.name.as_str()), checks, _holder: holder })
 }
 
 fn write_missing(path: &Path, text: &str) -> std::io::Result<()> {
@@ -148,6 +154,21 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 impl Copied {
+    /// What an import is given: the source, and standard input where that is it.
+    ///
+    /// # Errors
+    /// What tar said.
+    pub fn source(&self) -> Result<(String, Option<File>), String> {
+        let dir = self.dir.to_string_lossy().into_owned();
+        if !self.sent {
+            return Ok((dir, None));
+        }
+        let file = self.dir.with_extension("tar");
+        run::expect(&["tar", "--create", "--file", &file.to_string_lossy(), "--directory", &dir, "."])?;
+        let file = File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(("-".to_owned(), Some(file)))
+    }
+
     /// The compose file.
     pub fn file(&self) -> PathBuf {
         ["compose.yaml", "compose.yml", "docker-compose.yml"]

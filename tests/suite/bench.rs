@@ -45,7 +45,14 @@ impl Ran {
     /// The same, which ended with `code`.
     #[track_caller]
     pub fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "signal {:?}\n--- stdout\n{}\n--- stderr\n{}", self.signal, self.out, self.err);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "signal {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.signal,
+            self.out,
+            self.err
+        );
         self
     }
 
@@ -211,7 +218,16 @@ impl Bench {
     pub fn with_plugin(self) -> Self {
         let plugin = self.world.path("plugin");
         let from = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let triggers = ["post-container-create", "check-deploy", "post-extract", "pre-delete", "post-delete", "post-app-rename-setup", "post-app-clone-setup", "pre-restore"];
+        let triggers = [
+            "post-container-create",
+            "check-deploy",
+            "post-extract",
+            "pre-delete",
+            "post-delete",
+            "post-app-rename-setup",
+            "post-app-clone-setup",
+            "pre-restore",
+        ];
         for name in triggers.into_iter().chain(["functions"]) {
             std::os::unix::fs::symlink(from.join(name), plugin.join(name)).unwrap();
         }

@@ -106,8 +106,13 @@ fn crash(scene: &Scene, point: Point, index: usize) -> Option<String> {
     let right = now.without_commits() == scene.after || recover && now == scene.before;
     if !right {
         let undone = recover && next.all().contains("was undone");
-        let difference = if undone { scene.before.difference(&now) } else { scene.after.difference(&now.without_commits()) };
-        return Some(format!("{point:?}, ended by {}:\n{difference}\n{}", if recover { "recover" } else { "import" }, next.all()));
+        let difference =
+            if undone { scene.before.difference(&now) } else { scene.after.difference(&now.without_commits()) };
+        return Some(format!(
+            "{point:?}, ended by {}:\n{difference}\n{}",
+            if recover { "recover" } else { "import" },
+            next.all()
+        ));
     }
     // Nothing is left to end.
     let again = scene.bench.run(&["recover", PROJECT]);
@@ -121,7 +126,8 @@ fn matrix(stack: &Stack, update: bool) {
     });
     let records = (1..=scenes[0].records).map(Point::Record);
     // The calls before the first record change nothing; one of them stands for all.
-    let calls = (1..=scenes[0].calls).map(|number| Point::Call(number, if number % 3 == 0 { "after" } else { "before" }));
+    let calls =
+        (1..=scenes[0].calls).map(|number| Point::Call(number, if number % 3 == 0 { "after" } else { "before" }));
     let points: Vec<Point> = records.chain(calls).collect();
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {

@@ -44,8 +44,19 @@ impl Tally {
 
     #[track_caller]
     fn end(self, what: &str) {
-        println!("{what}: {} refused before the first change, {} undone, {} done all the same, {} wrong", self.refused, self.undone, self.done, self.wrong.len());
-        assert!(self.wrong.is_empty(), "{what}: {} wrong end states:\n{}", self.wrong.len(), self.wrong.join("\n======\n"));
+        println!(
+            "{what}: {} refused before the first change, {} undone, {} done all the same, {} wrong",
+            self.refused,
+            self.undone,
+            self.done,
+            self.wrong.len()
+        );
+        assert!(
+            self.wrong.is_empty(),
+            "{what}: {} wrong end states:\n{}",
+            self.wrong.len(),
+            self.wrong.join("\n======\n")
+        );
         assert!(self.undone > 0, "{what}: no run was undone");
     }
 }
@@ -120,7 +131,9 @@ fn every_child_of_an_update_dies() {
 fn a_call_that_hangs_is_ended_and_undone() {
     let scene = Scene::new(&stacks::SHOP, true, Bench::new());
     let mut tally = Tally::default();
-    for pattern in ["config:import*shop-api*", "ports:set shop-web*", "git:from-image*shop-api*", "config:unset*shop-api*"] {
+    for pattern in
+        ["config:import*shop-api*", "ports:set shop-web*", "git:from-image*shop-api*", "config:unset*shop-api*"]
+    {
         scene.bench.restore();
         scene.bench.faults(&json!({ "dokku": [{ "match": pattern, "nth": 1, "do": "hang", "seconds": 100 }] }));
         let began = std::time::Instant::now();

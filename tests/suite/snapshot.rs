@@ -17,8 +17,10 @@ pub struct Snapshot(BTreeMap<String, String>);
 impl Snapshot {
     /// Reads a world.
     pub fn take(world: &World) -> Self {
-        let engine: Value =
-            fs::read(world.path("engine/state.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let engine: Value = fs::read(world.path("engine/state.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
         let mut names = BTreeMap::new();
         for (id, one) in engine["containers"].as_object().into_iter().flatten() {
             names.insert(id.clone(), one["name"].as_str().unwrap_or_default().to_owned());
