@@ -42,9 +42,7 @@ impl Scene {
         bench.no_faults();
         if !update {
             // Another key would give other digests of the same secrets.
-            let key = bench.world.path("lib/data/compose/digest.key");
-            std::fs::create_dir_all(key.parent().unwrap()).unwrap();
-            std::fs::write(key, [7; 32]).unwrap();
+            bench.give_key();
         }
         bench.save();
         let before = bench.snapshot();

@@ -132,7 +132,7 @@ fn a_call_that_hangs_is_ended_and_undone() {
     let scene = Scene::new(&stacks::SHOP, true, Bench::new());
     let mut tally = Tally::default();
     for pattern in
-        ["config:import*shop-api*", "ports:set shop-web*", "git:from-image*shop-api*", "config:unset*shop-api*"]
+        ["*config:import*shop-api*", "*ports:set*shop-web*", "*git:from-image*shop-api*", "*config:unset*shop-api*"]
     {
         scene.bench.restore();
         scene.bench.faults(&json!({ "dokku": [{ "match": pattern, "nth": 1, "do": "hang", "seconds": 100 }] }));
@@ -163,7 +163,7 @@ fn a_failed_undo_is_stuck_until_recover() {
     let scene = Scene::new(&stacks::SHOP, false, Bench::new());
     scene.bench.restore();
     scene.bench.faults(&json!({ "dokku": [
-        { "match": "git:from-image*shop-web*", "do": "fail", "exit": 1, "message": "played failure" },
+        { "match": "*git:from-image*shop-web*", "do": "fail", "exit": 1, "message": "played failure" },
         { "match": "*apps:destroy*shop-api*", "do": "fail", "exit": 1, "message": "played refusal" },
     ] }));
     let ran = scene.bench.import(&[]).ends(4);

@@ -245,7 +245,7 @@ fn results_for_programs_have_one_shape() {
     let list = bench.run(&["list", "--format", "json"]).ends(0).json();
     assert_eq!((&list["projects"][0]["project"], &list["projects"][0]["services"]), (&json!(PROJECT), &json!(4)));
     bench.edit("LEVEL: low", "LEVEL: high");
-    bench.faults(&json!({ "dokku": [{ "match": "config:import*", "do": "fail", "exit": 1, "message": "played" }] }));
+    bench.faults(&json!({ "dokku": [{ "match": "*config:import*", "do": "fail", "exit": 1, "message": "played" }] }));
     let failed = bench.import(&["--format", "json"]).ends(3).json();
     assert_eq!((&failed["outcome"], &failed["failure"]["service"]), (&json!("rolled-back"), &json!("api")));
     bench.no_faults();
@@ -298,7 +298,7 @@ fn exit_codes_are_those_of_the_manual() {
 fn of_two_imports_at_once_one_is_told_to_wait() {
     let bench = imported(&SHOP);
     (SHOP.second)(&bench);
-    bench.faults(&json!({ "dokku": [{ "match": "config:import*", "do": "slow", "ms": 3000 }] }));
+    bench.faults(&json!({ "dokku": [{ "match": "*config:import*", "do": "slow", "ms": 3000 }] }));
     let args = bench.import_args(&[]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let command = bench.command(&args);
@@ -327,7 +327,7 @@ fn a_signal_undoes_the_run() {
         let bench = imported(&SHOP);
         let before = bench.snapshot();
         (SHOP.second)(&bench);
-        bench.faults(&json!({ "dokku": [{ "match": "git:from-image*", "do": "slow", "ms": 4000 }] }));
+        bench.faults(&json!({ "dokku": [{ "match": "*git:from-image*", "do": "slow", "ms": 4000 }] }));
         let args = bench.import_args(&[]);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let mut command = bench.command(&args);

@@ -29,7 +29,7 @@ impl Snapshot {
         for top in ["home", "lib"] {
             walk(world.root(), &world.path(top), &names, &mut all);
         }
-        engine_state(&engine, &mut all);
+        engine_state(&engine, &retired(world), &mut all);
         Self(all)
     }
 
@@ -56,9 +56,13 @@ impl Snapshot {
         assert!(difference.is_empty(), "{when}:\n{difference}");
     }
 
-    /// The same without what another deploy of the same source differs in: the commits that Dokku makes carry the time.
+    /// The same without what another import of the same source differs in: commits carry the time, anonymous volumes
+    /// have random names, and the plan of an import that follows a killed one need not fetch its images again.
     pub fn without_commits(&self) -> Self {
-        Self(self.0.iter().map(|(path, text)| (path.clone(), mask_commits(text))).collect())
+        let plan = |path: &str| path.contains("/versions/") && (path.ends_with("/plan.json") || path.ends_with("/result.json"));
+        let anonymous = |path: &str| path.starts_with("volume ") && path.len() == "volume ".len() + 64;
+        let kept = self.0.iter().filter(|(path, _)| !plan(path) && !anonymous(path));
+        Self(kept.map(|(path, text)| (path.clone(), mask_hex(text))).collect())
     }
 
     /// The same without the entries whose path `drop` names.
@@ -76,6 +80,7 @@ fn left_out(path: &str) -> bool {
     records
         || path == "lib/data/compose/digest.key"
         || path == "lib/core-plugins"
+        || path.starts_with("lib/data/scheduler-docker-local")
         // Dokku keeps an entry for each path that was ever mounted, after storage:unmount and apps:destroy too.
         || path.starts_with("lib/data/storage-registry/entries/legacy-")
         // What git keeps until it is tidied up.
@@ -121,12 +126,18 @@ fn walk(root: &Path, at: &Path, names: &BTreeMap<String, String>, all: &mut BTre
     all.insert(path, text);
 }
 
-fn engine_state(engine: &Value, all: &mut BTreeMap<String, String>) {
-    for one in engine["containers"].as_object().into_iter().flat_map(|all| all.values()) {
+/// Ids of containers that Dokku replaced and lets run on for a minute.
+fn retired(world: &World) -> String {
+    let lists = fs::read_dir(world.path("lib/data/scheduler-docker-local")).into_iter().flatten().flatten();
+    lists.map(|app| fs::read_to_string(app.path().join("dead-containers")).unwrap_or_default()).collect()
+}
+
+fn engine_state(engine: &Value, retired: &str, all: &mut BTreeMap<String, String>) {
+    for (id, one) in engine["containers"].as_object().into_iter().flatten() {
         let mut one = one.clone();
         let name = one["name"].as_str().unwrap_or_default().to_owned();
-        // Dokku lets the containers that it replaced run on for a minute.
-        if name.rsplit('.').next().is_some_and(|last| last.len() > 6 && last.parse::<u64>().is_ok()) {
+        let stamped = name.split('.').any(|part| part.len() > 8 && part.parse::<u64>().is_ok());
+        if retired.contains(id.as_str()) || stamped {
             continue;
         }
         without(&mut one, &["id", "created_ms", "started_ms", "address", "log", "restarts"]);
@@ -149,11 +160,11 @@ fn engine_state(engine: &Value, all: &mut BTreeMap<String, String>) {
     }
 }
 
-fn mask_commits(text: &str) -> String {
+fn mask_hex(text: &str) -> String {
     let mut out = String::new();
     for word in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
         let hex = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
-        if hex.len() == 40 { out.push_str(&word.replace(hex, "<commit>")) } else { out.push_str(word) }
+        if hex.len() == 40 || hex.len() == 64 { out.push_str(&word.replace(hex, "<id>")) } else { out.push_str(word) }
     }
     out
 }
