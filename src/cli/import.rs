@@ -556,17 +556,16 @@ fn file_name(name: &str) -> String {
 fn created(state: &mut State, prepared: &Prepared) {
     let created = &mut state.created;
     for op in &prepared.plan.ops {
-        match &op.action {
-            Action::NetworkCreate { spec } => drop(created.networks.insert(spec.name.clone())),
-            Action::VolumeCreate { spec } => drop(created.volumes.insert(spec.name.clone())),
-            Action::AppCreate { app } => drop(created.apps.insert(app.clone())),
-            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => {
-                drop(created.containers.insert(spec.name.clone()))
-            }
-            Action::ImageBuild { spec } => drop(created.images.insert(spec.tag.clone())),
-            Action::ReleaseKeep { release, .. } => drop(created.images.insert(release.keep.clone())),
-            _ => {}
-        }
+        let (kind, name) = match &op.action {
+            Action::NetworkCreate { spec } => (&mut created.networks, &spec.name),
+            Action::VolumeCreate { spec } => (&mut created.volumes, &spec.name),
+            Action::AppCreate { app } => (&mut created.apps, app),
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => (&mut created.containers, &spec.name),
+            Action::ImageBuild { spec } => (&mut created.images, &spec.tag),
+            Action::ReleaseKeep { release, .. } => (&mut created.images, &release.keep),
+            _ => continue,
+        };
+        kind.insert(name.clone());
     }
     let project = &prepared.desired.project;
     if !created.apps.contains(project) && prepared.observed.app_names.contains(project) {

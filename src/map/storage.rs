@@ -148,7 +148,7 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
         return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
     }
     let target = ctx.site.storage(ctx.project).join(relative);
-    let source = source.canonicalize().unwrap_or(source);
+    let source = source.canonicalize().unwrap_or_else(|_| source.clone());
     let create = volume.bind.as_ref().is_none_or(|options| options.create_host_path);
     let (content, digest) = match tree::digest(&source) {
         Ok(Some(digest)) => (FileContent::Path { path: source }, digest),

@@ -162,8 +162,10 @@ fn start_after(builder: &mut Builder, owner: &Owner, specs: &[ContainerSpec]) {
         }
         if owner.name.ends_with(".web.1") {
             // Dokku makes another container, which the one of before knows nothing of.
-            back =
-                vec![Action::ContainerRemove { name: spec.name.clone() }, Action::ContainerRun { spec: spec.clone() }];
+            back = vec![
+                Action::ContainerRemove { name: spec.name.clone() },
+                Action::ContainerRun { spec: Box::new(spec.clone()) },
+            ];
         }
         builder.ops[kept].undo.extend(back);
     }
