@@ -24,8 +24,7 @@ fn main() {
         let slow = Fault { pattern: "*".to_owned(), action: "slow".to_owned(), ms: CALL, ..Fault::default() };
         sandbox.world.set_faults(&Faults { dokku: vec![slow], ..Faults::default() }).unwrap();
         sandbox.world.set_behaviour(&Behaviour { deploy_ms: DEPLOY, ..Behaviour::default() }).unwrap();
-        let (calls, time) =
-            sandbox.import(&["--parallel", parallel]).unwrap_or_else(|output| panic!("{output}"));
+        let (calls, time) = sandbox.import(&["--parallel", parallel]).unwrap_or_else(|output| panic!("{output}"));
         let base = *base.get_or_insert(time);
         rows.push(vec![
             parallel.to_owned(),

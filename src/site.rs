@@ -29,17 +29,10 @@ impl Site {
     /// Reads the server's places from `env`.
     pub fn from_env(env: &BTreeMap<String, String>) -> Self {
         let path = |name: &str, default: &str| {
-            PathBuf::from(
-                env.get(name)
-                    .filter(|value| !value.is_empty())
-                    .map_or(default, String::as_str),
-            )
+            PathBuf::from(env.get(name).filter(|value| !value.is_empty()).map_or(default, String::as_str))
         };
         let lib_root = path("DOKKU_LIB_ROOT", "/var/lib/dokku");
-        let lib_host_root = match env
-            .get("DOKKU_LIB_HOST_ROOT")
-            .filter(|value| !value.is_empty())
-        {
+        let lib_host_root = match env.get("DOKKU_LIB_HOST_ROOT").filter(|value| !value.is_empty()) {
             Some(host) => PathBuf::from(host),
             None => lib_root.clone(),
         };

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dokku_compose::compose::{Disk, Request, config_json, load};
+use dokku_compose::compose::{Disk, Format, Request, config_json, load, render_config};
 use dokku_compose::diag::Severity;
+use dokku_compose::model::Project;
 use serde_json::Value;
 
 /// Differences that are known, one a line: the entry, a tab, the reason.
@@ -73,8 +74,9 @@ fn entries(corpus: &Path) -> Vec<Entry> {
     entries
 }
 
-/// How the answer differs from the reference's, if it does.
-fn difference(entry: &Entry) -> Option<String> {
+/// How the answer differs from the reference's, if it does, under the name of the entry; how its
+/// YAML form differs from it, if it does, under that name and `as YAML`.
+fn difference(entry: &Entry) -> Option<(String, String)> {
     let mut request = Request::new(&entry.project_dir);
     request.files.clone_from(&entry.files);
     request.check_consistency = entry.consistency;
@@ -98,11 +100,11 @@ fn difference(entry: &Entry) -> Option<String> {
                 format!("{}: {}", place.unwrap_or_default(), item.message)
             })
             .collect();
-        return Some(format!("refused: {}", errors.join("; ")));
+        return Some((entry.name.clone(), format!("refused: {}", errors.join("; "))));
     };
     if !entry.accepted {
         let reason = std::fs::read_to_string(&entry.out).unwrap_or_default();
-        return Some(format!("accepted, the reference refuses: {}", reason.trim()));
+        return Some((entry.name.clone(), format!("accepted, the reference refuses: {}", reason.trim())));
     }
     let mut ours = config_json(&project).to_string();
     let mut written = "@CASE@".to_owned();
@@ -117,7 +119,25 @@ fn difference(entry: &Entry) -> Option<String> {
     let theirs: Value = serde_json::from_slice(&std::fs::read(&entry.out).unwrap()).unwrap();
     let mut differences = Vec::new();
     compare(&ours, &theirs, "", &mut differences);
-    (!differences.is_empty()).then(|| differences.join("; "))
+    if differences.is_empty() {
+        return round_trip(&project, request).map(|difference| (format!("{} as YAML", entry.name), difference));
+    }
+    Some((entry.name.clone(), differences.join("; ")))
+}
+
+/// What is printed as YAML must load to the same project; how it does not, if so.
+fn round_trip(project: &Project, mut request: Request) -> Option<String> {
+    request.files = vec!["-".into()];
+    request.stdin = Some(render_config(project, Format::Yaml).unwrap());
+    request.project_name = Some(project.name.clone());
+    let loaded = load(&request, &Disk::default());
+    let Some(again) = loaded.project else {
+        let messages: Vec<&str> = loaded.diagnostics.items.iter().map(|item| item.message.as_str()).collect();
+        return Some(format!("its own YAML is refused: {}", messages.join("; ")));
+    };
+    let mut differences = Vec::new();
+    compare(&config_json(&again), &config_json(project), "", &mut differences);
+    (!differences.is_empty()).then(|| format!("its own YAML differs: {}", differences.join("; ")))
 }
 
 fn compare(ours: &Value, theirs: &Value, path: &str, out: &mut Vec<String>) {
@@ -170,15 +190,17 @@ fn every_file_gives_the_reference_implementations_answer() {
         for _ in 0..std::thread::available_parallelism().map_or(2, std::num::NonZero::get) {
             scope.spawn(|| {
                 while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(difference) = difference(entry) {
-                        found.lock().unwrap().insert(entry.name.clone(), difference);
+                    if let Some((name, difference)) = difference(entry) {
+                        found.lock().unwrap().insert(name, difference);
                     }
                 }
             });
         }
     });
     let found = found.into_inner().unwrap();
-    println!("corpus: {}/{} as the reference", entries.len() - found.len(), entries.len());
+    let (yaml, reference): (Vec<&String>, Vec<&String>) = found.keys().partition(|name| name.ends_with(" as YAML"));
+    println!("corpus: {}/{} as the reference", entries.len() - reference.len(), entries.len());
+    println!("of these {} print YAML that loads to something else", yaml.len());
 
     let known: BTreeMap<&str, &str> = KNOWN
         .lines()

@@ -83,11 +83,8 @@ mod tests {
         write("README.md", "1");
         write("docker/Dockerfile", "FROM x");
         write("docker/notes", "1");
-        let archive = Archive {
-            context: dir.path().to_path_buf(),
-            dockerfile: "docker/Dockerfile".into(),
-            inline: None,
-        };
+        let archive =
+            Archive { context: dir.path().to_path_buf(), dockerfile: "docker/Dockerfile".into(), inline: None };
         let mut bytes = Vec::new();
         archive.write(&mut bytes).unwrap();
         let mut names: Vec<String> = tar::Archive::new(bytes.as_slice())

@@ -150,8 +150,8 @@ mod tests {
         let tree = FileTree { target: "/x".into(), content, digest: String::new(), mirror: true, mode: 0o600 };
         let undo = vec![
             config("old-config"),
-            Action::ContainerRun { spec: container.clone() },
-            Action::JobRun { spec: container, limit: 1 },
+            Action::ContainerRun { spec: Box::new(container.clone()) },
+            Action::JobRun { spec: Box::new(container), limit: 1 },
             Action::FilesDeliver { tree },
         ];
         let op = Op {

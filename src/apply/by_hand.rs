@@ -3,7 +3,8 @@
 use crate::plan::Action;
 
 fn word(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || "-_./:=@%+,".contains(char));
+    let plain =
+        !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || "-_./:=@%+,".contains(char));
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
@@ -31,10 +32,9 @@ pub(super) fn commands(action: &Action) -> Vec<String> {
         Action::HooksRemove { app } => vec![format!("# remove the plugin's file of {app}")],
         Action::AppCreate { app } => dokku("apps:create", &[app]),
         Action::AppDestroy { app } => dokku("apps:destroy --force", &[app]),
-        Action::ConfigSet { app, values } => values
-            .keys()
-            .map(|key| format!("dokku config:set --no-restart {} {key}=...", word(app)))
-            .collect(),
+        Action::ConfigSet { app, values } => {
+            values.keys().map(|key| format!("dokku config:set --no-restart {} {key}=...", word(app))).collect()
+        }
         Action::ConfigUnset { app, keys } => {
             let mut args = vec![app.as_str()];
             args.extend(keys.iter().map(String::as_str));
@@ -127,7 +127,9 @@ pub fn title(action: &Action) -> String {
         }
         Action::Deploy { app, source } => match source {
             crate::map::resources::Source::Image { image, .. } => format!("git:from-image {app} {image}"),
-            crate::map::resources::Source::Archive { context, .. } => format!("git:from-archive {app} ({})", context.display()),
+            crate::map::resources::Source::Archive { context, .. } => {
+                format!("git:from-archive {app} ({})", context.display())
+            }
         },
         Action::ReleaseKeep { app, .. } => format!("keep the release of {app}"),
         Action::ReleaseRestore { app, .. } => format!("bring the release of {app} back"),

@@ -13,14 +13,21 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ConfigArgs) -> Re
     let interpolate = !args.no_interpolate;
     // What is printed is the file's own; nothing of it is masked, as with docker compose.
     let quiet = Printer::new(crate::ui::Format::Text, true, true);
-    let input = load::load(&args.source, session, "", IndexMap::new(), &quiet, |request| request.interpolate = interpolate)?;
+    let input =
+        load::load(&args.source, session, "", IndexMap::new(), &quiet, |request| request.interpolate = interpolate)?;
     let project = &input.project;
     let names: Option<Vec<String>> = if args.services {
         Some(project.services.keys().cloned().collect())
     } else if args.volumes {
         Some(project.volumes.keys().cloned().collect())
     } else if args.images {
-        Some(project.services.values().map(|service| service.image.clone().unwrap_or_else(|| format!("{}-{}", project.name, service.name))).collect())
+        Some(
+            project
+                .services
+                .values()
+                .map(|service| service.image.clone().unwrap_or_else(|| format!("{}-{}", project.name, service.name)))
+                .collect(),
+        )
     } else if args.profiles_list {
         let all = project.services.values().chain(project.disabled_services.values());
         let mut names: Vec<String> = all.flat_map(|service| service.profiles.iter().cloned()).collect();

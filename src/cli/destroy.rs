@@ -43,16 +43,27 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
         dir.remove()?;
         return Err(unknown(&args.project));
     };
-    let wanted = Wanted { project: &state.project, containers: state.created.containers.clone(), images: BTreeSet::new() };
+    let wanted =
+        Wanted { project: &state.project, containers: state.created.containers.clone(), images: BTreeSet::new() };
     let observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
     let users = outside_users(session, &state, &observed, args.volumes)?;
     if !users.is_empty() {
-        return Err(Failed::new(Exit::Wrong, format!("{} is in use from outside: {}; nothing was removed", state.project, users.join("; "))).into());
+        return Err(Failed::new(
+            Exit::Wrong,
+            format!("{} is in use from outside: {}; nothing was removed", state.project, users.join("; ")),
+        )
+        .into());
     }
     if !args.force && !confirmed(printer, &state, args.volumes)? {
         return Err(Failed::new(Exit::Wrong, "the name does not match: nothing was removed").into());
     }
-    let steps = Steps { session, printer, dir: &dir.run("destroy"), runner: runner(session, Some(&state)), project: &state.project };
+    let steps = Steps {
+        session,
+        printer,
+        dir: &dir.run("destroy"),
+        runner: runner(session, Some(&state)),
+        project: &state.project,
+    };
     let mut failed = Vec::new();
     for wave in waves(&state, &observed, args.volumes) {
         failed = steps.wave(&wave);
@@ -67,10 +78,15 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
                 printer.warn(&format!("| {line}"));
             }
         }
-        return Err(Failed::new(Exit::Stuck, format!("{} is not removed whole: mend the cause and run compose:destroy again", state.project)).into());
+        return Err(Failed::new(
+            Exit::Stuck,
+            format!("{} is not removed whole: mend the cause and run compose:destroy again", state.project),
+        )
+        .into());
     }
     dir.remove()?;
-    let kept: Vec<&str> = if args.volumes { Vec::new() } else { state.created.volumes.iter().map(String::as_str).collect() };
+    let kept: Vec<&str> =
+        if args.volumes { Vec::new() } else { state.created.volumes.iter().map(String::as_str).collect() };
     if !kept.is_empty() {
         printer.detail(&format!("kept with their data: {}; remove them with docker volume rm", kept.join(" ")));
     }
@@ -81,7 +97,11 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
 /// Asks for the name, as Dokku's own `:destroy` commands do.
 fn confirmed(printer: &Printer, state: &State, volumes: bool) -> Result<bool> {
     let more = if volumes { " and the data in its volumes" } else { "" };
-    printer.warn(&format!("WARNING: Potentially Destructive Action\nThis command will destroy {} with {} services{more}.", state.project, state.desired.services.len()));
+    printer.warn(&format!(
+        "WARNING: Potentially Destructive Action\nThis command will destroy {} with {} services{more}.",
+        state.project,
+        state.desired.services.len()
+    ));
     printer.warn(&format!("To proceed, type \"{}\"", state.project));
     printer.result("> ");
     let mut line = String::new();
@@ -91,14 +111,16 @@ fn confirmed(printer: &Printer, state: &State, volumes: bool) -> Result<bool> {
 
 /// Containers and apps outside the project that use its networks, and its volumes where they are to go.
 fn outside_users(session: &Session, state: &State, observed: &Observed, volumes: bool) -> Result<Vec<String>> {
-    let own_apps: BTreeSet<&str> = all_services(state).map(|service| service.kind.resource_name()).chain([state.project.as_str()]).collect();
+    let own_apps: BTreeSet<&str> =
+        all_services(state).map(|service| service.kind.resource_name()).chain([state.project.as_str()]).collect();
     let mut out = Vec::new();
     for name in &state.created.networks {
         let Some(network) = session.engine.network(name)? else { continue };
         for id in network.containers {
             let Some(container) = session.engine.container(&id)? else { continue };
             let app = container.labels.get("com.dokku.app-name");
-            let own = container.labels.get(raw::PROJECT_LABEL) == Some(&state.project) || app.is_some_and(|app| own_apps.contains(app.as_str()));
+            let own = container.labels.get(raw::PROJECT_LABEL) == Some(&state.project)
+                || app.is_some_and(|app| own_apps.contains(app.as_str()));
             if !own {
                 out.push(format!("{} is on the network {name}", app.unwrap_or(&container.name)));
             }
@@ -107,7 +129,9 @@ fn outside_users(session: &Session, state: &State, observed: &Observed, volumes:
     let apps: Vec<String> = session.dokku.apps()?;
     for (app, report) in session.dokku.reports("network", &apps)? {
         for key in ["initial-network", "attach-post-create", "attach-post-deploy"] {
-            if !own_apps.contains(app.as_str()) && report.list(key).iter().any(|name| state.created.networks.contains(name)) {
+            if !own_apps.contains(app.as_str())
+                && report.list(key).iter().any(|name| state.created.networks.contains(name))
+            {
                 out.push(format!("app {app} has a network of it as {key}"));
             }
         }
@@ -134,7 +158,8 @@ fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> 
     let mut left: Vec<&DesiredService> = all_services(state).collect();
     while !left.is_empty() {
         let needed = |name: &str| left.iter().any(|other| other.name != name && other.needs.contains_key(name));
-        let (now, later): (Vec<&DesiredService>, Vec<&DesiredService>) = left.iter().partition(|service| !needed(&service.name));
+        let (now, later): (Vec<&DesiredService>, Vec<&DesiredService>) =
+            left.iter().partition(|service| !needed(&service.name));
         let (now, later) = if now.is_empty() { (later, Vec::new()) } else { (now, later) };
         waves.push(now.iter().flat_map(|service| remove_service(service, state, observed)).collect());
         left = later;
@@ -202,7 +227,10 @@ impl Steps<'_> {
                         let action = next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                         let Some(action) = action else { return };
                         if let Err(error) = self.step(action) {
-                            failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((action.clone(), error));
+                            failed
+                                .lock()
+                                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                                .push((action.clone(), error));
                         }
                     }
                 });

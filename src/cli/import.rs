@@ -35,7 +35,11 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
     let cancel = Cancel::default();
     if args.dry_run {
         if let Some(open) = unfinished(&dir)? {
-            let word = if open.at_work { "is at work: the plan is of the server as it is now" } else { "was interrupted: the next import or compose:recover ends it first" };
+            let word = if open.at_work {
+                "is at work: the plan is of the server as it is now"
+            } else {
+                "was interrupted: the next import or compose:recover ends it first"
+            };
             printer.warn(&format!("run {} {word}", open.run));
         }
         let key = session.digest_key(false)?;
@@ -44,7 +48,8 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
         return Ok(dry_run(printer, args, &prepared));
     }
     let wait = Duration::from_secs(args.lock_wait);
-    let lock = Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled()).map_err(recover::lock_error)?;
+    let lock = Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled())
+        .map_err(recover::lock_error)?;
     let result = locked(session, printer, args, &project, &source_args, &lock, cancel);
     // A project that never came to be leaves nothing, unless something is left to be ended.
     if State::load(&dir)?.is_none() && unfinished(&dir)?.is_none() {
@@ -76,7 +81,9 @@ fn locked(
     if plan.is_empty() {
         refresh(session, lock, state, &prepared)?;
         if printer.is_json() {
-            printer.json(&json!({ "version": 1, "project": project, "outcome": "unchanged", "plan": show::to_json(plan) }));
+            printer.json(
+                &json!({ "version": 1, "project": project, "outcome": "unchanged", "plan": show::to_json(plan) }),
+            );
         } else {
             show::print(printer, plan, prepared.desired.services.len());
             printer.header(&format!("{project} is up to date: nothing to do"));
@@ -102,7 +109,11 @@ fn permitted(session: &Session, plan: &Plan) -> Result<()> {
             _ => continue,
         };
         if !session.dokku.may(&["apps:create", name])? {
-            return Err(Failed::new(Exit::Wrong, format!("you may not create {name} on this server: nothing was changed")).into());
+            return Err(Failed::new(
+                Exit::Wrong,
+                format!("you may not create {name} on this server: nothing was changed"),
+            )
+            .into());
         }
     }
     Ok(())
@@ -118,7 +129,9 @@ fn project_of(args: &ImportArgs) -> Result<(String, Option<String>)> {
         (None, None, _) => bail!("which project? dokku compose:import PROJECT [SOURCE]"),
     };
     if !names::valid_project(&project) {
-        bail!("{project} cannot be a project: use lower-case letters, digits and -, at most 40, beginning and ending with a letter or digit");
+        bail!(
+            "{project} cannot be a project: use lower-case letters, digits and -, at most 40, beginning and ending with a letter or digit"
+        );
     }
     Ok((project, source))
 }
@@ -153,7 +166,6 @@ fn prepare(
 ) -> Result<Prepared> {
     version_floor(session)?;
     let controls = controls(session, project, state)?;
-    printer.hide(controls.values().filter(|value| value.len() >= 6));
     let input = load::load(source, session, project, controls, printer, |_| {})?;
     let found = precheck::check(&input.project);
     if found.has_errors() {
@@ -162,7 +174,9 @@ fn prepare(
     }
     let reserved = session.reserved();
     if reserved.contains(project) {
-        bail!("{project} is the name of a Dokku plugin: its settings would lie in the plugin's folder; choose another name");
+        bail!(
+            "{project} is the name of a Dokku plugin: its settings would lie in the plugin's folder; choose another name"
+        );
     }
     let wanted = Wanted {
         project,
@@ -207,10 +221,16 @@ fn prepare(
     if found.has_errors() {
         return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
     }
-    let warned = |items: &[crate::diag::Diagnostic]| items.iter().filter(|item| item.severity == crate::diag::Severity::Warning).count();
+    let warned = |items: &[crate::diag::Diagnostic]| {
+        items.iter().filter(|item| item.severity == crate::diag::Severity::Warning).count()
+    };
     let warnings = warned(&found.items) + warned(&input.loaded.diagnostics.items);
     if args.strict && warnings > 0 {
-        return Err(Failed::new(Exit::Wrong, format!("{warnings} warnings, and --strict was given: nothing was changed")).into());
+        return Err(Failed::new(
+            Exit::Wrong,
+            format!("{warnings} warnings, and --strict was given: nothing was changed"),
+        )
+        .into());
     }
     let mut plan = reconcile(&inputs);
     if let Some(seconds) = args.timeout {
@@ -236,7 +256,13 @@ fn controls(session: &Session, project: &str, state: Option<&State>) -> Result<I
 }
 
 /// Reads those apps of which it is not proved that nothing changed.
-fn read_apps(session: &Session, key: &DigestKey, desired: &Desired, state: Option<&State>, observed: &mut Observed) -> Result<()> {
+fn read_apps(
+    session: &Session,
+    key: &DigestKey,
+    desired: &Desired,
+    state: Option<&State>,
+    observed: &mut Observed,
+) -> Result<()> {
     let names = app_names(desired);
     let none = BTreeMap::new();
     let known = state.map_or(&none, |state| &state.fingerprints);
@@ -256,7 +282,9 @@ fn read_apps(session: &Session, key: &DigestKey, desired: &Desired, state: Optio
 
 fn app_names(desired: &Desired) -> Vec<String> {
     let apps = desired.services.values().filter(|service| matches!(service.kind, Kind::App(_)));
-    std::iter::once(desired.project.clone()).chain(apps.map(|service| service.kind.resource_name().to_owned())).collect()
+    std::iter::once(desired.project.clone())
+        .chain(apps.map(|service| service.kind.resource_name().to_owned()))
+        .collect()
 }
 
 /// Whether the file asks of an app what it asked last time.
@@ -264,7 +292,13 @@ fn same_app(before: &Desired, now: &Desired, app: &str) -> bool {
     if app == now.project {
         return true;
     }
-    let find = |desired: &Desired| desired.services.values().find(|service| service.kind.resource_name() == app).and_then(|service| serde_json::to_string(service).ok());
+    let find = |desired: &Desired| {
+        desired
+            .services
+            .values()
+            .find(|service| service.kind.resource_name() == app)
+            .and_then(|service| serde_json::to_string(service).ok())
+    };
     find(before).is_some() && find(before) == find(now)
 }
 
@@ -277,7 +311,15 @@ fn last(state: &State) -> Last {
 fn owned(state: Option<&State>) -> BTreeSet<String> {
     let Some(state) = state else { return BTreeSet::new() };
     let services = state.desired.services.values().map(|service| service.kind.resource_name().to_owned());
-    state.created.apps.iter().chain(&state.created.containers).cloned().chain(services).chain([state.project.clone()]).collect()
+    state
+        .created
+        .apps
+        .iter()
+        .chain(&state.created.containers)
+        .cloned()
+        .chain(services)
+        .chain([state.project.clone()])
+        .collect()
 }
 
 /// `file:line:column` of services, and of networks and volumes by their name on the server.
@@ -389,7 +431,8 @@ fn apply(
     let runner = runner(session, state.as_ref());
     let progress = Progress::new(printer, args.events);
     let log = RunLog::open(lock.dir(), &run)?;
-    let observers = if printer.is_json() && !args.events { Observers(vec![&log]) } else { Observers(vec![&progress, &log]) };
+    let observers =
+        if printer.is_json() && !args.events { Observers(vec![&log]) } else { Observers(vec![&progress, &log]) };
     let mut applier = Applier::new(lock, &runner);
     applier.observer = &observers;
     applier.masker = printer.masker();
@@ -397,7 +440,8 @@ fn apply(
     applier.limits = limits(args);
     let began = Instant::now();
     let plan = &prepared.plan;
-    let outcome = applier.execute(plan, &run, |_| commit(session, lock, prepared, state.as_ref(), &run, &runner, began))?;
+    let outcome =
+        applier.execute(plan, &run, |_| commit(session, lock, prepared, state.as_ref(), &run, &runner, began))?;
     store_retention(lock);
     Ok(report(printer, args, plan, &outcome, began.elapsed()))
 }
@@ -488,7 +532,13 @@ fn commit(
         duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         ..VersionResult::default()
     };
-    let files = prepared.input.loaded.sources.iter().map(|file| (file_name(&file.name), file.text.clone().into_bytes())).collect();
+    let files = prepared
+        .input
+        .loaded
+        .sources
+        .iter()
+        .map(|file| (file_name(&file.name), file.text.clone().into_bytes()))
+        .collect();
     versions::write(lock.dir(), &Version { result, files, desired: desired.clone(), plan: prepared.plan.clone() })?;
     state.save(lock.dir())?;
     // Versions beyond the retention go after the commit; one that stays is removed by the next import.
@@ -506,15 +556,16 @@ fn file_name(name: &str) -> String {
 fn created(state: &mut State, prepared: &Prepared) {
     let created = &mut state.created;
     for op in &prepared.plan.ops {
-        match &op.action {
-            Action::NetworkCreate { spec } => drop(created.networks.insert(spec.name.clone())),
-            Action::VolumeCreate { spec } => drop(created.volumes.insert(spec.name.clone())),
-            Action::AppCreate { app } => drop(created.apps.insert(app.clone())),
-            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => drop(created.containers.insert(spec.name.clone())),
-            Action::ImageBuild { spec } => drop(created.images.insert(spec.tag.clone())),
-            Action::ReleaseKeep { release, .. } => drop(created.images.insert(release.keep.clone())),
-            _ => {}
-        }
+        let (kind, name) = match &op.action {
+            Action::NetworkCreate { spec } => (&mut created.networks, &spec.name),
+            Action::VolumeCreate { spec } => (&mut created.volumes, &spec.name),
+            Action::AppCreate { app } => (&mut created.apps, app),
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => (&mut created.containers, &spec.name),
+            Action::ImageBuild { spec } => (&mut created.images, &spec.tag),
+            Action::ReleaseKeep { release, .. } => (&mut created.images, &release.keep),
+            _ => continue,
+        };
+        kind.insert(name.clone());
     }
     let project = &prepared.desired.project;
     if !created.apps.contains(project) && prepared.observed.app_names.contains(project) {
@@ -527,15 +578,27 @@ fn report(printer: &Printer, args: &ImportArgs, plan: &Plan, outcome: &Outcome, 
     let (exit, word, sentence) = match outcome {
         Outcome::Done { .. } => {
             let (create, change, _) = show::counts(plan);
-            (Exit::Done, "done", format!("{} is imported: {create} created, {change} changed in {seconds}", plan.project))
+            (
+                Exit::Done,
+                "done",
+                format!("{} is imported: {create} created, {change} changed in {seconds}", plan.project),
+            )
         }
-        Outcome::RolledBack { failure, .. } => (Exit::RolledBack, "rolled-back", format!("the import failed and was rolled back after {seconds}: {}", failure.message)),
-        Outcome::Stuck { failure, .. } => (Exit::Stuck, "stuck", format!("the import failed and could not be undone whole: {}", failure.message)),
+        Outcome::RolledBack { failure, .. } => (
+            Exit::RolledBack,
+            "rolled-back",
+            format!("the import failed and was rolled back after {seconds}: {}", failure.message),
+        ),
+        Outcome::Stuck { failure, .. } => {
+            (Exit::Stuck, "stuck", format!("the import failed and could not be undone whole: {}", failure.message))
+        }
     };
     if printer.is_json() && !args.events {
         let message = match outcome {
             Outcome::Done { .. } => serde_json::Value::Null,
-            Outcome::RolledBack { failure, .. } | Outcome::Stuck { failure, .. } => json!({ "service": failure.service, "message": failure.message, "lines": failure.lines }),
+            Outcome::RolledBack { failure, .. } | Outcome::Stuck { failure, .. } => {
+                json!({ "service": failure.service, "message": failure.message, "lines": failure.lines })
+            }
         };
         printer.json(&json!({ "version": 1, "project": plan.project, "outcome": word, "failure": message, "seconds": elapsed.as_secs_f64(), "plan": show::to_json(plan) }));
     } else if !args.events {

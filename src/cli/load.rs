@@ -32,7 +32,7 @@ pub(super) fn load(
     change(&mut source.request);
     let mut loaded = compose::load(&source.request, &source.files());
     if let Some(project) = &loaded.project {
-        printer.hide(secrets(project));
+        printer.hide(secrets(project, fallback));
     }
     printer.diagnostics(&loaded.diagnostics, &loaded.sources);
     let Some(project) = loaded.project.take().filter(|_| !loaded.diagnostics.has_errors()) else {
@@ -55,10 +55,12 @@ pub(super) fn count(diagnostics: &Diagnostics) -> String {
 }
 
 /// Values that must not be seen: of variables whose name says so, and of secrets.
-fn secrets(project: &Project) -> Vec<String> {
+fn secrets(project: &Project, dokku_project: &str) -> Vec<String> {
     let telling = |name: &str| {
         let name = name.to_ascii_uppercase();
-        ["PASS", "SECRET", "TOKEN", "KEY", "PWD", "CREDENTIAL", "AUTH", "PRIVATE", "DSN", "SALT"].iter().any(|word| name.contains(word))
+        ["PASS", "SECRET", "TOKEN", "KEY", "PWD", "CREDENTIAL", "AUTH", "PRIVATE", "DSN", "SALT"]
+            .iter()
+            .any(|word| name.contains(word))
     };
     let mut out: Vec<String> = Vec::new();
     for (name, value) in &project.environment {
@@ -81,9 +83,23 @@ fn secrets(project: &Project) -> Vec<String> {
     }
     for secret in project.secrets.values() {
         out.extend(secret.environment_value.clone());
-        out.extend(secret.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(|text| text.trim().to_owned()));
+        out.extend(
+            secret.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(|text| text.trim().to_owned()),
+        );
     }
+    // A password that is a word of the stack's own names hides nothing by being hidden, and would make those names,
+    // and the commands to finish by hand, unreadable.
+    let names: Vec<&str> = std::iter::once(project.name.as_str())
+        .chain(std::iter::once(dokku_project))
+        .chain(project.services.values().flat_map(|service| {
+            [Some(service.name.as_str()), service.image.as_deref(), service.container_name.as_deref()]
+                .into_iter()
+                .flatten()
+        }))
+        .chain(project.networks.keys().chain(project.volumes.keys()).map(String::as_str))
+        .collect();
     out.retain(|value| value.len() >= 4 && !matches!(value.as_str(), "true" | "false" | "none" | "null"));
+    out.retain(|value| !names.iter().any(|name| name.contains(value.as_str())));
     out
 }
 

@@ -25,12 +25,15 @@ impl Session {
     /// Opens the server, or the sandbox in `world`.
     pub(super) fn open(world: Option<&Path>) -> Result<Self> {
         // A variable that is not text is nobody's business here; it must not stop a command or a trigger.
-        let env: BTreeMap<String, String> =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let env: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         let site = match world.map(Path::to_path_buf).or_else(|| sandbox_of(&env)) {
             Some(world) => {
                 let world = std::path::absolute(&world)?;
                 sandbox::create(&world).with_context(|| format!("cannot make a sandbox in {}", world.display()))?;
+                sandbox::install_triggers(&world)
+                    .with_context(|| format!("cannot make a sandbox in {}", world.display()))?;
                 Site::sandbox(world)
             }
             None => Site::from_env(&env),

@@ -40,7 +40,12 @@ pub(super) struct Source {
 }
 
 /// Resolves the source of a command; `fallback` names a project whose files have no directory of their own.
-pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, controls: IndexMap<String, String>) -> Result<Source> {
+pub(super) fn open(
+    args: &SourceArgs,
+    session: &Session,
+    fallback: &str,
+    controls: IndexMap<String, String>,
+) -> Result<Source> {
     let given = match args.source.as_deref() {
         Some(source) => source.to_owned(),
         None if args.files.iter().any(|file| file == Path::new("-")) => "-".to_owned(),
@@ -50,7 +55,8 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
     };
     let mut temporary = None;
     let mut request = if given == "-" {
-        let folder = tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
+        let folder =
+            tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
         let mut request = standard_input(&folder, fallback)?;
         if args.files.iter().any(|file| file == Path::new("-")) {
             // It is named among the others, in its place.
@@ -59,7 +65,8 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
         temporary = Some(folder);
         request
     } else if is_git(&given) {
-        let folder = tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
+        let folder =
+            tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
         let request = clone(&given, &folder, session, fallback)?;
         temporary = Some(folder);
         request
@@ -69,7 +76,9 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mixed = request.stdin.is_some() && request.files.is_empty();
     let base = if mixed { here.clone() } else { request.project_dir.clone() };
-    request.files.extend(args.files.iter().map(|file| if file == Path::new("-") { file.clone() } else { absolute(file, &base) }));
+    request.files.extend(
+        args.files.iter().map(|file| if file == Path::new("-") { file.clone() } else { absolute(file, &base) }),
+    );
     request.profiles.extend(args.profiles.iter().cloned());
     request.env_files = args.env_files.iter().map(|file| here.join(file)).collect();
     request.variables = controls;
@@ -145,7 +154,11 @@ fn clone(given: &str, folder: &tempfile::TempDir, session: &Session, fallback: &
     let target = folder.path().join(if fallback.is_empty() { "repository" } else { fallback });
     let env = session.dokku.env().clone();
     let git = |args: Vec<&std::ffi::OsStr>| -> Result<()> {
-        let output = process::Command::new("git", &env).env("GIT_TERMINAL_PROMPT", "0").args(args).limit(Duration::from_secs(600)).run()?;
+        let output = process::Command::new("git", &env)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .args(args)
+            .limit(Duration::from_secs(600))
+            .run()?;
         if !output.success() {
             bail!("git failed for {url}: {}", output.stderr.trim());
         }
@@ -153,10 +166,32 @@ fn clone(given: &str, folder: &tempfile::TempDir, session: &Session, fallback: &
     };
     let target_arg = target.as_os_str();
     if reference.is_empty() {
-        git(vec!["clone".as_ref(), "--quiet".as_ref(), "--depth".as_ref(), "1".as_ref(), "--".as_ref(), url.as_ref(), target_arg])?;
+        git(vec![
+            "clone".as_ref(),
+            "--quiet".as_ref(),
+            "--depth".as_ref(),
+            "1".as_ref(),
+            "--".as_ref(),
+            url.as_ref(),
+            target_arg,
+        ])?;
     } else {
-        git(vec!["clone".as_ref(), "--quiet".as_ref(), "--no-checkout".as_ref(), "--".as_ref(), url.as_ref(), target_arg])?;
-        git(vec!["-C".as_ref(), target_arg, "checkout".as_ref(), "--quiet".as_ref(), "--detach".as_ref(), reference.as_ref()])?;
+        git(vec![
+            "clone".as_ref(),
+            "--quiet".as_ref(),
+            "--no-checkout".as_ref(),
+            "--".as_ref(),
+            url.as_ref(),
+            target_arg,
+        ])?;
+        git(vec![
+            "-C".as_ref(),
+            target_arg,
+            "checkout".as_ref(),
+            "--quiet".as_ref(),
+            "--detach".as_ref(),
+            reference.as_ref(),
+        ])?;
     }
     if Path::new(dir).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         bail!("{dir} leaves the repository");
@@ -189,7 +224,9 @@ fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request>
     let gzip = head.starts_with(&[0x1f, 0x8b]);
     let tar = head.get(257..262) == Some(b"ustar".as_slice());
     if head.is_empty() {
-        bail!("nothing came on standard input: send a compose file or a tar, or name a directory, a compose file or a git URL");
+        bail!(
+            "nothing came on standard input: send a compose file or a tar, or name a directory, a compose file or a git URL"
+        );
     }
     if let Some((_, kind)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)) {
         bail!("what came on standard input is {kind}: send a tar, plain or compressed with gzip");
@@ -210,7 +247,8 @@ fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request>
     }
     let mut request = Request::new(dir);
     request.files = vec![PathBuf::from("-")];
-    request.stdin = Some(crate::yaml::decode(&bytes).map_err(|error| anyhow::anyhow!("standard input: {}", error.message))?);
+    request.stdin =
+        Some(crate::yaml::decode(&bytes).map_err(|error| anyhow::anyhow!("standard input: {}", error.message))?);
     Ok(request)
 }
 
@@ -224,7 +262,11 @@ fn unpack(stream: impl Read, dir: &Path) -> Result<()> {
         let mut entry = entry.context("the archive on standard input is broken or cut off")?;
         let path = entry.path().context("the archive on standard input has a name that is none")?.into_owned();
         let kind = entry.header().entry_type();
-        let fine = kind.is_file() || kind.is_dir() || kind.is_symlink() || kind.is_hard_link() || kind.is_pax_global_extensions();
+        let fine = kind.is_file()
+            || kind.is_dir()
+            || kind.is_symlink()
+            || kind.is_hard_link()
+            || kind.is_pax_global_extensions();
         if !fine {
             bail!("the archive on standard input has {} of a kind that is not accepted", path.display());
         }

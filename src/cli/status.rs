@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::json;
 
+use super::Exit;
 use super::args::ProjectArgs;
 use super::recover::unknown;
 use super::session::Session;
-use super::Exit;
 use crate::apply::unfinished;
 use crate::docker::ContainerFacts;
 use crate::map::resources::{AppSpec, DesiredService, Kind};
@@ -33,7 +33,11 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> R
     let open = unfinished(&dir)?;
     let Some(state) = State::load(&dir)? else {
         if let Some(open) = &open {
-            printer.warn(&format!("run {} {}", open.run, if open.at_work { "is at work" } else { "was interrupted: compose:recover ends it" }));
+            printer.warn(&format!(
+                "run {} {}",
+                open.run,
+                if open.at_work { "is at work" } else { "was interrupted: compose:recover ends it" }
+            ));
         }
         return Err(unknown(&args.project));
     };
@@ -68,7 +72,8 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> R
 }
 
 fn look(session: &Session, state: &State) -> Result<Observed> {
-    let wanted = Wanted { project: &state.project, containers: state.created.containers.clone(), images: Default::default() };
+    let wanted =
+        Wanted { project: &state.project, containers: state.created.containers.clone(), images: Default::default() };
     let mut observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
     let names: Vec<String> = state.fingerprints.keys().cloned().collect();
     observed.unchanged = observe::unchanged(&session.dokku, &names, &state.fingerprints);
@@ -96,15 +101,27 @@ fn row(state: &State, observed: &Observed, service: &DesiredService) -> Row {
         }
         Kind::Container(spec) => {
             let specs = raw::replicas(spec);
-            let found: Vec<&ContainerFacts> = specs.iter().filter_map(|spec| observed.containers.get(&spec.name)).collect();
+            let found: Vec<&ContainerFacts> =
+                specs.iter().filter_map(|spec| observed.containers.get(&spec.name)).collect();
             if found.len() < specs.len() {
                 drift.push(format!("{} of {} containers are gone", specs.len() - found.len(), specs.len()));
             }
             (spec.replicas, found)
         }
         Kind::Job(_) => {
-            let health = state.jobs.get(&service.name).map_or_else(|| "not run".to_owned(), |job| format!("exit code {}", job.exit));
-            return Row { service: service.name.clone(), kind: service.kind.word(), name, desired: 0, running: 0, health, drift };
+            let health = state
+                .jobs
+                .get(&service.name)
+                .map_or_else(|| "not run".to_owned(), |job| format!("exit code {}", job.exit));
+            return Row {
+                service: service.name.clone(),
+                kind: service.kind.word(),
+                name,
+                desired: 0,
+                running: 0,
+                health,
+                drift,
+            };
         }
     };
     let running: Vec<&&ContainerFacts> = containers.iter().filter(|one| one.status == "running").collect();
@@ -118,7 +135,15 @@ fn row(state: &State, observed: &Observed, service: &DesiredService) -> Row {
         drift.push(format!("{} of {desired} containers run{more}", running.len()));
     }
     let health = worst_health(&running);
-    Row { service: service.name.clone(), kind: service.kind.word(), name, desired, running: running.len(), health, drift }
+    Row {
+        service: service.name.clone(),
+        kind: service.kind.word(),
+        name,
+        desired,
+        running: running.len(),
+        health,
+        drift,
+    }
 }
 
 fn app_drift(observed: &Observed, app: &AppSpec, drift: &mut Vec<String>) {
@@ -145,12 +170,21 @@ fn print(printer: &Printer, state: &State, rows: &[Row]) {
     let name = width(|row| row.name.len());
     for row in rows {
         let count = if row.kind == "job" { String::new() } else { format!("{}/{}", row.running, row.desired) };
-        printer.result(&format!("       {:service$}  {:9}  {:name$}  {count:5}  {}", row.service, row.kind, row.name, row.health).trim_end().to_owned());
+        printer.result(
+            &format!("       {:service$}  {:9}  {:name$}  {count:5}  {}", row.service, row.kind, row.name, row.health)
+                .trim_end()
+                .to_owned(),
+        );
         for drift in &row.drift {
             printer.warn(&format!("{}: {drift}", row.service));
         }
     }
     for left in state.left.values() {
-        printer.warn(&format!("{} is not in the file any more; {} {} runs on", left.name, left.kind.word(), left.kind.resource_name()));
+        printer.warn(&format!(
+            "{} is not in the file any more; {} {} runs on",
+            left.name,
+            left.kind.word(),
+            left.kind.resource_name()
+        ));
     }
 }

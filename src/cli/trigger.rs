@@ -103,7 +103,9 @@ fn pre_delete(session: &Session, app: &str) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let services = names.join(", ");
-    Err(refused(format!("{app} is the app of a compose project with the services {services}: use dokku compose:destroy {app}")))
+    Err(refused(format!(
+        "{app} is the app of a compose project with the services {services}: use dokku compose:destroy {app}"
+    )))
 }
 
 /// The app is gone, or became another by a rename: its file for the triggers goes.
@@ -118,7 +120,9 @@ fn renamed(session: &Session, printer: &Printer, old: &str, new: &str) -> Result
     if hooks.service.is_empty() {
         // The old app goes next, which must not be refused half way.
         store::remove_file(&session.site.app_file(old))?;
-        printer.warn(&format!("{old} was the app of a compose project, which keeps its name: run compose:import {old} to make it again"));
+        printer.warn(&format!(
+            "{old} was the app of a compose project, which keeps its name: run compose:import {old} to make it again"
+        ));
         return Ok(Exit::Done);
     }
     let dir = session.project_dir(&hooks.project)?;
@@ -151,8 +155,12 @@ fn cloned(session: &Session, old: &str, new: &str) -> Result<Exit> {
     let dokku = &session.dokku;
     let deploy = dokku::options::Phase::Deploy;
     let options = dokku.options(new)?;
-    let aliases: Vec<String> =
-        options.of(deploy).iter().filter(|option| option.trim_start_matches('\'').starts_with("--network-alias=")).cloned().collect();
+    let aliases: Vec<String> = options
+        .of(deploy)
+        .iter()
+        .filter(|option| option.trim_start_matches('\'').starts_with("--network-alias="))
+        .cloned()
+        .collect();
     if !aliases.is_empty() {
         dokku.call(dokku::options::remove(new, &[deploy], &aliases))?;
     }

@@ -41,12 +41,10 @@ impl Canonical<'_> {
             match key.as_str() {
                 "build" => self.build(value, &path),
                 "depends_on" => self.depends_on(value, &path),
-                "extends" => {
-                    if text(value).is_some() {
-                        let name = std::mem::take(value);
-                        let span = name.span;
-                        *value = mapping([("service", name)], span);
-                    }
+                "extends" if text(value).is_some() => {
+                    let name = std::mem::take(value);
+                    let span = name.span;
+                    *value = mapping([("service", name)], span);
                 }
                 "ports" => self.ports(value, &path),
                 "develop" => develop(value),
@@ -70,11 +68,9 @@ impl Canonical<'_> {
             match key.as_str() {
                 "env_file" => self.env_file(value, &path),
                 "label_file" | "dns" => wrap(value),
-                "gpus" => {
-                    if text(value).is_some() {
-                        let span = value.span;
-                        *value = node(Kind::Seq(vec![mapping([("count", string("all", span))], span)]), span);
-                    }
+                "gpus" if text(value).is_some() => {
+                    let span = value.span;
+                    *value = node(Kind::Seq(vec![mapping([("count", string("all", span))], span)]), span);
                 }
                 "networks" | "models" => names(value),
                 "volumes" => self.each(value, &path, Self::volume),

@@ -88,8 +88,8 @@ fn walk(node: &mut Node, path: &Path, out: &mut Diagnostics) {
             }
         }
         Kind::Scalar(_) => {
-            if let Some(to) = target(path)
-                && let Some(text) = text(node)
+            if let Some(text) = text(node)
+                && let Some(to) = target(path)
             {
                 match convert(text, to) {
                     Ok(mut cast) => {
@@ -107,16 +107,12 @@ fn walk(node: &mut Node, path: &Path, out: &mut Diagnostics) {
 }
 
 fn target(path: &Path) -> Option<To> {
-    let find = |table: &[(&str, To)], prefix: &str| {
-        table.iter().find(|(pattern, _)| path.matches(&format!("{prefix}{pattern}"))).map(|(_, to)| *to)
-    };
-    match path.len() {
-        0..=2 => None,
-        length => find(RESOURCE, "")
-            .or_else(|| find(CONTAINER, "services.*."))
-            .or_else(|| find(SERVICE, "services.*."))
-            .or_else(|| if length > 4 { find(CONTAINER, "services.*.pre_start.*.") } else { None }),
-    }
+    let below = |prefix: &str, pattern: &str| path.without(pattern).is_some_and(|above| above.matches(prefix));
+    let service = |(pattern, _): &&(&str, To)| below("services.*", pattern);
+    let container = |entry: &&(&str, To)| service(entry) || below("services.*.pre_start.*", entry.0);
+    let mut found = RESOURCE.iter().find(|(pattern, _)| path.matches(pattern));
+    found = found.or_else(|| CONTAINER.iter().find(container)).or_else(|| SERVICE.iter().find(service));
+    found.map(|(_, to)| *to)
 }
 
 fn convert(text: &str, to: To) -> Result<Node, &'static str> {

@@ -20,14 +20,18 @@ pub type Parsed = (IndexMap<String, String>, Vec<Diagnostic>);
 /// `KEY`, is what `lookup` gives, else what the file itself has set before; a lone `KEY` that
 /// `lookup` does not know is left out. Single-quoted values stand for themselves.
 pub fn parse(text: &str, file: FileId, lookup: &dyn Fn(&str) -> Option<String>) -> Parsed {
-    let mut reader = Reader {
-        text,
-        file,
-        at: bom_length(text),
-        lookup,
-        variables: IndexMap::new(),
-        findings: Vec::new(),
-    };
+    parse_onto(IndexMap::new(), text, file, lookup)
+}
+
+/// Reads the common format over the variables that earlier files have set: references see those,
+/// later settings replace them, and the result holds both.
+pub fn parse_onto(
+    earlier: IndexMap<String, String>,
+    text: &str,
+    file: FileId,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Parsed {
+    let mut reader = Reader { text, file, at: bom_length(text), lookup, variables: earlier, findings: Vec::new() };
     while reader.skip_to_statement() {
         if let Err((place, message)) = reader.statement() {
             let finding = Diagnostic::error("dotenv-syntax", message).at(reader.span(&place));
@@ -60,13 +64,9 @@ pub fn parse_raw(text: &str, file: FileId, lookup: &dyn Fn(&str) -> Option<Strin
         let key_start = line_start + line.len() - statement.len();
         let place = span(file, key_start..key_start + key.len());
         if key.is_empty() {
-            findings
-                .push(Diagnostic::error("dotenv-syntax", "a name is missing before `=`").at(place));
+            findings.push(Diagnostic::error("dotenv-syntax", "a name is missing before `=`").at(place));
         } else if key.contains([' ', '\t']) {
-            findings.push(
-                Diagnostic::error("dotenv-syntax", "a variable's name cannot hold a blank")
-                    .at(place),
-            );
+            findings.push(Diagnostic::error("dotenv-syntax", "a variable's name cannot hold a blank").at(place));
         } else if let Some(value) = value.or_else(|| lookup(key)) {
             variables.insert(key.to_owned(), value);
         }
@@ -75,28 +75,17 @@ pub fn parse_raw(text: &str, file: FileId, lookup: &dyn Fn(&str) -> Option<Strin
 }
 
 fn bom_length(text: &str) -> usize {
-    if text.starts_with('\u{FEFF}') {
-        '\u{FEFF}'.len_utf8()
-    } else {
-        0
-    }
+    if text.starts_with('\u{FEFF}') { '\u{FEFF}'.len_utf8() } else { 0 }
 }
 
 fn span(file: FileId, place: Range<usize>) -> Span {
     let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    Span {
-        file,
-        start: offset(place.start),
-        end: offset(place.end),
-    }
+    Span { file, start: offset(place.start), end: offset(place.end) }
 }
 
 /// A blank that does not end a line.
 fn is_blank(character: char) -> bool {
-    matches!(
-        character,
-        '\t' | '\u{B}' | '\u{C}' | '\r' | ' ' | '\u{85}' | '\u{A0}'
-    )
+    matches!(character, '\t' | '\u{B}' | '\u{C}' | '\r' | ' ' | '\u{85}' | '\u{A0}')
 }
 
 struct Reader<'a> {
@@ -122,9 +111,7 @@ impl Reader<'_> {
     }
 
     fn line_end(&self, from: usize) -> usize {
-        self.text[from..]
-            .find('\n')
-            .map_or(self.text.len(), |at| from + at)
+        self.text[from..].find('\n').map_or(self.text.len(), |at| from + at)
     }
 
     fn skip(&mut self, skipped: impl Fn(char) -> bool) {
@@ -165,11 +152,7 @@ impl Reader<'_> {
             let place = start..start + key.len();
             return Err((place, "a variable's name cannot hold a blank".to_owned()));
         }
-        let value = if separator == '\n' {
-            (self.lookup)(&key)
-        } else {
-            Some(self.value()?)
-        };
+        let value = if separator == '\n' { (self.lookup)(&key) } else { Some(self.value()?) };
         match value {
             Some(_) if key.is_empty() => self.ignored(start..start + length + 1),
             Some(value) => {
@@ -208,11 +191,7 @@ impl Reader<'_> {
     }
 
     fn ignored(&mut self, place: Range<usize>) {
-        let finding = Diagnostic::new(
-            Severity::Warning,
-            "dotenv-ignored",
-            "this line sets no variable and is ignored",
-        );
+        let finding = Diagnostic::new(Severity::Warning, "dotenv-ignored", "this line sets no variable and is ignored");
         let finding = finding.at(self.span(&place)).hint("write `NAME=value`");
         self.findings.push(finding);
     }
@@ -337,9 +316,7 @@ fn simple_escape(byte: u8) -> Option<char> {
 fn octal(text: &str) -> (usize, String) {
     let digits = text[2..].bytes().take(3).take_while(u8::is_ascii_digit);
     let length = 2 + digits.count();
-    let code = (length == 5)
-        .then(|| u8::from_str_radix(&text[2..length], 8).ok())
-        .flatten();
+    let code = (length == 5).then(|| u8::from_str_radix(&text[2..length], 8).ok()).flatten();
     match code {
         Some(code) => (length, char::from(code).to_string()),
         None => (length, format!("\\{}", &text[2..length])),
@@ -378,9 +355,7 @@ mod tests {
 
     #[test]
     fn reads_the_raw_format_as_the_original() {
-        compare("dotenv_raw", |text| {
-            parse_raw(text, FileId(0), &golden::variable)
-        });
+        compare("dotenv_raw", |text| parse_raw(text, FileId(0), &golden::variable));
     }
 
     fn marked(text: &str) -> Vec<(&'static str, &str)> {
@@ -407,15 +382,9 @@ mod tests {
                 ("dotenv-syntax", "'x"),
             ]
         );
-        assert_eq!(
-            marked("\u{FEFF}A=1\n =2\nB"),
-            [("dotenv-ignored", "="), ("dotenv-ignored", "B")]
-        );
+        assert_eq!(marked("\u{FEFF}A=1\n =2\nB"), [("dotenv-ignored", "="), ("dotenv-ignored", "B")]);
         // With escapes before it the place of a reference is that of the whole value.
-        assert_eq!(
-            marked("A=\"\\n${1}\""),
-            [("invalid-interpolation", "\\n${1}")]
-        );
+        assert_eq!(marked("A=\"\\n${1}\""), [("invalid-interpolation", "\\n${1}")]);
     }
 
     #[test]
@@ -423,10 +392,7 @@ mod tests {
         let text = "A=1\n  B C=2\n=3\n";
         let (variables, findings) = parse_raw(text, FileId(0), &|_| None);
         assert_eq!(variables.len(), 1);
-        let marked: Vec<_> = findings
-            .iter()
-            .map(|item| item.labels[0].span.start..item.labels[0].span.end)
-            .collect();
+        let marked: Vec<_> = findings.iter().map(|item| item.labels[0].span.start..item.labels[0].span.end).collect();
         assert_eq!(marked, [6..9, 12..12]);
     }
 
@@ -434,12 +400,6 @@ mod tests {
     fn keeps_the_order_written() {
         let (variables, _) = parse("Z=1\nA=2\nZ=3\n", FileId(0), &|_| None);
         let rows: Vec<_> = variables.into_iter().collect();
-        assert_eq!(
-            rows,
-            [
-                ("Z".to_owned(), "3".to_owned()),
-                ("A".to_owned(), "2".to_owned())
-            ]
-        );
+        assert_eq!(rows, [("Z".to_owned(), "3".to_owned()), ("A".to_owned(), "2".to_owned())]);
     }
 }

@@ -34,9 +34,7 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
     let mut total = 0i64;
     while !rest.is_empty() {
         let (number, after) = Number::read(rest).ok_or_else(invalid)?;
-        let end = after
-            .find(|character: char| character == '.' || character.is_ascii_digit())
-            .unwrap_or(after.len());
+        let end = after.find(|character: char| character == '.' || character.is_ascii_digit()).unwrap_or(after.len());
         let (name, after) = after.split_at(end);
         if name.is_empty() {
             return Err(DurationError::MissingUnit(text.to_owned()));
@@ -77,11 +75,7 @@ impl Number {
     fn read(text: &str) -> Option<(Self, &str)> {
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
         let (whole_digits, mut rest) = text.split_at(digits(text));
-        let whole = if whole_digits.is_empty() {
-            0
-        } else {
-            whole_digits.parse().ok()?
-        };
+        let whole = if whole_digits.is_empty() { 0 } else { whole_digits.parse().ok()? };
         let (mut fraction, mut scale) = (0i64, 1f64);
         let mut any = !whole_digits.is_empty();
         if let Some(after) = rest.strip_prefix('.') {
@@ -90,22 +84,13 @@ impl Number {
             rest = after;
             // Digits beyond 64 bits add nothing.
             for digit in fraction_digits.bytes() {
-                let next = fraction
-                    .checked_mul(10)
-                    .and_then(|shifted| shifted.checked_add(i64::from(digit - b'0')));
+                let next = fraction.checked_mul(10).and_then(|shifted| shifted.checked_add(i64::from(digit - b'0')));
                 let Some(next) = next else { break };
                 fraction = next;
                 scale *= 10.0;
             }
         }
-        any.then_some((
-            Self {
-                whole,
-                fraction,
-                scale,
-            },
-            rest,
-        ))
+        any.then_some((Self { whole, fraction, scale }, rest))
     }
 
     fn times(&self, unit: i64) -> Option<i64> {

@@ -39,11 +39,10 @@ pub(super) fn env_files(
             }
         };
         let mark = loader.mark();
-        let lookup = |name: &str| variables.get(name).or_else(|| read.get(name)).cloned();
-        let (more, findings) = dotenv::parse(&text, id, &lookup);
+        let (all, findings) = dotenv::parse_onto(read, &text, id, &|name| variables.get(name).cloned());
         loader.diagnostics.items.extend(findings);
         loader.sound_since(mark)?;
-        read.extend(more);
+        read = all;
     }
     Ok(read)
 }
@@ -98,10 +97,8 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
     let own = environment.clone();
     for (index, file) in service.env_file.iter().enumerate() {
         let span = at(&format!("env_file[{index}].path"));
-        let lookup =
-            |name: &str| variables.get(name).or_else(|| own.get(name)).or_else(|| environment.get(name)).cloned();
-        let read = env_file(loader, file, span, &lookup);
-        environment.extend(read);
+        let lookup = |name: &str| variables.get(name).or_else(|| own.get(name)).cloned();
+        environment = env_file(loader, file, span, environment, &lookup);
     }
     let mut resolved: IndexMap<String, Option<String>> =
         environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
@@ -122,35 +119,41 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
     service.labels = labels;
 }
 
-/// The variables of one env file; none where it cannot be read, which is reported.
+/// `earlier` and the variables of one env file, which are stronger; what cannot be read is reported.
 fn env_file(
     loader: &mut Loader<'_>,
     file: &EnvFile,
     span: Option<Span>,
+    mut earlier: Variables,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Variables {
     let path = PathBuf::from(file.path.clone().unwrap_or_default());
     if !file.required && loader.files.kind(&path).is_none() {
-        return Variables::new();
+        return earlier;
     }
-    let Some((id, text)) = open(loader, "env file", &path, span) else { return Variables::new() };
-    let (read, findings) = match file.format.as_deref() {
-        None | Some("") => dotenv::parse(&text, id, lookup),
-        Some("raw") => dotenv::parse_raw(&text, id, lookup),
+    let Some((id, text)) = open(loader, "env file", &path, span) else { return earlier };
+    match file.format.as_deref() {
+        None | Some("") => {
+            let (all, findings) = dotenv::parse_onto(earlier, &text, id, lookup);
+            loader.diagnostics.items.extend(findings);
+            all
+        }
+        Some("raw") => {
+            let (read, findings) = dotenv::parse_raw(&text, id, lookup);
+            loader.diagnostics.items.extend(findings);
+            earlier.extend(read);
+            earlier
+        }
         Some(format) => {
             let error = Diagnostic::error("invalid-value", format!("unknown env file format `{format}`"))
                 .hint("the only format is `raw`");
-            (
-                Variables::new(),
-                vec![match span {
-                    Some(span) => error.at(span),
-                    None => error,
-                }],
-            )
+            loader.diagnostics.push(match span {
+                Some(span) => error.at(span),
+                None => error,
+            });
+            earlier
         }
-    };
-    loader.diagnostics.items.extend(findings);
-    read
+    }
 }
 
 fn open(loader: &mut Loader<'_>, what: &str, path: &Path, span: Option<Span>) -> Option<(crate::diag::FileId, String)> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// What stands at a path.
@@ -77,6 +78,11 @@ pub fn is_within(path: &Path, root: &Path) -> io::Result<bool> {
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.check(path)?;
+        let kind = std::fs::metadata(path)?.file_type();
+        if kind.is_fifo() || kind.is_socket() {
+            // Opening one could wait for ever.
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+        }
         let mut content = Vec::new();
         File::open(path)?.take(self.limit.saturating_add(1)).read_to_end(&mut content)?;
         if content.len() as u64 > self.limit {
@@ -121,7 +127,8 @@ mod tests {
         std::fs::write(dir.path().join("dokku/ENV"), "3").unwrap();
         std::fs::write(dir.path().join("prod.env"), "4").unwrap();
         let named = vec![dir.path().join("prod.env"), dir.path().join("dokku/ENV")];
-        let disk = Disk { within: Some(root.clone()), named, private: vec![dir.path().join("dokku")], ..Disk::default() };
+        let disk =
+            Disk { within: Some(root.clone()), named, private: vec![dir.path().join("dokku")], ..Disk::default() };
         assert_eq!(disk.read(&dir.path().join("prod.env")).unwrap(), b"4");
         assert!(disk.read(&dir.path().join("dokku/ENV")).is_err());
         assert_eq!(disk.read(&root.join("mine")).unwrap(), b"2");

@@ -82,12 +82,7 @@ pub fn parse(text: &str) -> Result<ImageReference, ImageError> {
     if registry.len() + separator + repository.len() > LONGEST_NAME {
         return Err(ImageError::TooLong(text.to_owned()));
     }
-    Ok(ImageReference {
-        registry,
-        repository,
-        tag: tag.map(str::to_owned),
-        digest: digest.map(str::to_owned),
-    })
+    Ok(ImageReference { registry, repository, tag: tag.map(str::to_owned), digest: digest.map(str::to_owned) })
 }
 
 impl ImageReference {
@@ -140,20 +135,12 @@ impl fmt::Display for ImageReference {
 /// colon or an upper case letter, or is `localhost`.
 fn split_registry(text: &str) -> (String, String) {
     let (registry, remainder) = match text.split_once('/') {
-        Some((first, rest))
-            if first.contains(['.', ':'])
-                || first == "localhost"
-                || first.to_lowercase() != first =>
-        {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first => {
             (first, rest)
         }
         _ => (DEFAULT_DOMAIN, text),
     };
-    let registry = if registry == "index.docker.io" {
-        DEFAULT_DOMAIN
-    } else {
-        registry
-    };
+    let registry = if registry == "index.docker.io" { DEFAULT_DOMAIN } else { registry };
     let official = registry == DEFAULT_DOMAIN && !remainder.contains('/');
     let prefix = if official { OFFICIAL } else { "" };
     (registry.to_owned(), format!("{prefix}{remainder}"))
@@ -190,10 +177,7 @@ fn is_registry(text: &str) -> bool {
 
 fn is_host_label(label: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    !label.is_empty()
-        && label.bytes().all(inner)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+    !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 fn is_path(text: &str) -> bool {
@@ -209,17 +193,15 @@ fn is_path_component(text: &str) -> bool {
     };
     is_word(first)
         && is_word(last)
-        && bytes.chunk_by(|a, b| is_word(a) == is_word(b)).all(|run| {
-            is_word(&run[0]) || matches!(run, b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-')
-        })
+        && bytes
+            .chunk_by(|a, b| is_word(a) == is_word(b))
+            .all(|run| is_word(&run[0]) || matches!(run, b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-'))
 }
 
 fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
+        && text.bytes().all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
         && !text.starts_with(['.', '-'])
 }
 
@@ -271,10 +253,7 @@ mod tests {
     fn says_what_is_wrong() {
         assert_eq!(parse("Redis"), Err(ImageError::Uppercase("Redis".into())));
         assert_eq!(parse("a:-1"), Err(ImageError::Tag("-1".into())));
-        assert_eq!(
-            parse("a@sha256:1"),
-            Err(ImageError::Digest("sha256:1".into()))
-        );
+        assert_eq!(parse("a@sha256:1"), Err(ImageError::Digest("sha256:1".into())));
         assert_eq!(parse("a b"), Err(ImageError::Invalid("a b".into())));
     }
 

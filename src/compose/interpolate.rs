@@ -14,11 +14,7 @@ use super::template::{self, Problem};
 
 /// Interpolates a tree without its text: the places of findings inside block scalars and
 /// strings with escapes are then those of the whole scalar.
-pub fn interpolate(
-    node: &mut Node,
-    vars: &dyn Fn(&str) -> Option<String>,
-    diags: &mut Diagnostics,
-) {
+pub fn interpolate(node: &mut Node, vars: &dyn Fn(&str) -> Option<String>, diags: &mut Diagnostics) {
     Interpolator::new(vars).run(node, diags);
 }
 
@@ -32,11 +28,7 @@ pub struct Interpolator<'a> {
 impl<'a> Interpolator<'a> {
     /// Takes values from `variables`, which gives none for a variable that is not set.
     pub fn new(variables: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            variables,
-            sources: None,
-            warned: HashSet::new(),
-        }
+        Self { variables, sources: None, warned: HashSet::new() }
     }
 
     /// Finds the exact place of a reference inside any scalar by looking at the text.
@@ -92,60 +84,34 @@ const UNSET: &str = "unset-variable";
 
 /// Another file of the same run may have warned of the variable.
 fn already_warned(diags: &Diagnostics, finding: &Diagnostic) -> bool {
-    diags
-        .items
-        .iter()
-        .any(|item| item.code == UNSET && item.message == finding.message)
+    diags.items.iter().any(|item| item.code == UNSET && item.message == finding.message)
 }
 
 /// The finding for a problem in `text`; `locate` gives the place in the file.
-pub(super) fn finding(
-    problem: &Problem,
-    text: &str,
-    locate: impl Fn(&Range<usize>) -> Span,
-) -> Diagnostic {
+pub(super) fn finding(problem: &Problem, text: &str, locate: impl Fn(&Range<usize>) -> Span) -> Diagnostic {
     match problem {
-        Problem::Unset { place, name } => Diagnostic::warning(
-            UNSET,
-            format!("variable `{name}` is not set, an empty string stands for it"),
-        )
-        .at(locate(place))
-        .hint(format!(
-            "set it, or write a default: `${{{name}:-default}}`"
-        )),
-        Problem::Required {
-            place,
-            name,
-            reason,
-        } => {
-            let because = if reason.is_empty() {
-                String::new()
-            } else {
-                format!(": {reason}")
-            };
-            Diagnostic::error(
-                "required-variable",
-                format!("required variable `{name}` is not set{because}"),
-            )
-            .at(locate(place))
+        Problem::Unset { place, name } => {
+            Diagnostic::warning(UNSET, format!("variable `{name}` is not set, an empty string stands for it"))
+                .at(locate(place))
+                .hint(format!("set it, or write a default: `${{{name}:-default}}`"))
+        }
+        Problem::Required { place, name, reason } => {
+            let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            Diagnostic::error("required-variable", format!("required variable `{name}` is not set{because}"))
+                .at(locate(place))
         }
         Problem::Invalid { place } => {
             let shown = invalid_extent(text, place);
             let found = Diagnostic::error(
                 "invalid-interpolation",
-                format!(
-                    "`{}` is not a reference to a variable",
-                    &text[shown.clone()]
-                ),
+                format!("`{}` is not a reference to a variable", &text[shown.clone()]),
             )
             .at(locate(&shown));
             found.hint("write `$$` for a dollar sign that is text; a reference is `${NAME}`, with one of `:-` `-` `:?` `?` `:+` `+` after the name")
         }
-        Problem::TooDeep { place } => Diagnostic::error(
-            "invalid-interpolation",
-            "too many references inside one another",
-        )
-        .at(locate(place)),
+        Problem::TooDeep { place } => {
+            Diagnostic::error("invalid-interpolation", "too many references inside one another").at(locate(place))
+        }
     }
 }
 
@@ -183,11 +149,7 @@ fn locate(scalar: &Scalar, span: Span, place: &Range<usize>, sources: Option<&So
 
 fn part(span: Span, base: u32, place: &Range<usize>) -> Span {
     let offset = |at: usize| base + u32::try_from(at).unwrap_or(0);
-    Span {
-        start: offset(place.start),
-        end: offset(place.end),
-        ..span
-    }
+    Span { start: offset(place.start), end: offset(place.end), ..span }
 }
 
 #[cfg(test)]
@@ -214,14 +176,8 @@ mod tests {
         let file = sources.add("compose.yaml", text);
         let mut node = load(text, file, &Limits::default()).unwrap().remove(0);
         let mut diags = Diagnostics::default();
-        Interpolator::new(&variable)
-            .with_sources(&sources)
-            .run(&mut node, &mut diags);
-        Run {
-            sources,
-            node,
-            diags,
-        }
+        Interpolator::new(&variable).with_sources(&sources).run(&mut node, &mut diags);
+        Run { sources, node, diags }
     }
 
     impl Run {
@@ -247,9 +203,7 @@ mod tests {
 
     #[test]
     fn replaces_in_values_of_every_kind_and_never_in_keys() {
-        let done = run(
-            "$SET: $NUM\nlist: ['${SET}', {x: \"a$SET\"}]\nblock: |\n  a $SET\n  b\nplain: 0444\n",
-        );
+        let done = run("$SET: $NUM\nlist: ['${SET}', {x: \"a$SET\"}]\nblock: |\n  a $SET\n  b\nplain: 0444\n");
         assert!(done.diags.items.is_empty());
         assert_eq!(done.value("$SET").text, "42");
         assert_eq!(done.value("$SET").style, Style::Quoted);
@@ -276,36 +230,12 @@ mod tests {
         assert_eq!(
             run(text).found(),
             [
-                (
-                    "required-variable",
-                    "compose.yaml:1:10".to_owned(),
-                    "${A:?a}"
-                ),
-                (
-                    "required-variable",
-                    "compose.yaml:2:12".to_owned(),
-                    "${B:?b}"
-                ),
-                (
-                    "required-variable",
-                    "compose.yaml:3:13".to_owned(),
-                    "${C:?c}"
-                ),
-                (
-                    "required-variable",
-                    "compose.yaml:3:21".to_owned(),
-                    "${C:?c}"
-                ),
-                (
-                    "required-variable",
-                    "compose.yaml:6:9".to_owned(),
-                    "${D:?d}"
-                ),
-                (
-                    "invalid-interpolation",
-                    "compose.yaml:9:3".to_owned(),
-                    "${1}"
-                ),
+                ("required-variable", "compose.yaml:1:10".to_owned(), "${A:?a}"),
+                ("required-variable", "compose.yaml:2:12".to_owned(), "${B:?b}"),
+                ("required-variable", "compose.yaml:3:13".to_owned(), "${C:?c}"),
+                ("required-variable", "compose.yaml:3:21".to_owned(), "${C:?c}"),
+                ("required-variable", "compose.yaml:6:9".to_owned(), "${D:?d}"),
+                ("invalid-interpolation", "compose.yaml:9:3".to_owned(), "${1}"),
             ]
         );
     }
@@ -313,16 +243,11 @@ mod tests {
     #[test]
     fn without_the_text_a_folded_scalar_is_marked_whole() {
         let text = "a: |\n  x\n  ${A:?a}\n";
-        let mut node = load(text, Default::default(), &Limits::default())
-            .unwrap()
-            .remove(0);
+        let mut node = load(text, Default::default(), &Limits::default()).unwrap().remove(0);
         let mut diags = Diagnostics::default();
         interpolate(&mut node, &variable, &mut diags);
         let span = diags.items[0].labels[0].span;
-        assert_eq!(
-            &text[span.start as usize..span.end as usize],
-            "x\n  ${A:?a}"
-        );
+        assert_eq!(&text[span.start as usize..span.end as usize], "x\n  ${A:?a}");
     }
 
     #[test]
@@ -337,9 +262,7 @@ mod tests {
         );
         assert!(!done.diags.has_errors());
         let mut diags = done.diags.clone();
-        let mut again = load("z: $X", Default::default(), &Limits::default())
-            .unwrap()
-            .remove(0);
+        let mut again = load("z: $X", Default::default(), &Limits::default()).unwrap().remove(0);
         interpolate(&mut again, &variable, &mut diags);
         assert_eq!(diags.items.len(), 2, "a second file does not warn again");
     }
@@ -347,10 +270,7 @@ mod tests {
     #[test]
     fn tells_the_reason_of_a_required_variable() {
         let done = run("a: ${X:?give $SET}\n");
-        assert_eq!(
-            done.diags.items[0].message,
-            "required variable `X` is not set: give value"
-        );
+        assert_eq!(done.diags.items[0].message, "required variable `X` is not set: give value");
         assert!(done.diags.has_errors());
     }
 }

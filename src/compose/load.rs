@@ -33,6 +33,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Loaded {
         diagnostics: Diagnostics::default(),
         read: Vec::new(),
         ids: IndexMap::new(),
+        parsed: IndexMap::new(),
         extended: IndexMap::new(),
     };
     let project = loader.project().ok().filter(|_| !loader.diagnostics.has_errors());
@@ -48,6 +49,8 @@ pub(super) struct Loader<'a> {
     /// Every file read, in order.
     pub(super) read: Vec<PathBuf>,
     ids: IndexMap<PathBuf, FileId>,
+    /// Documents of files that were parsed to find the project's name, until they are loaded.
+    pub(super) parsed: IndexMap<FileId, Vec<Node>>,
     /// What the services of the main files were extended from.
     pub(super) extended: IndexMap<String, Node>,
 }
@@ -183,7 +186,7 @@ impl Loader<'_> {
         if path != Path::new("-") {
             self.read.push(path.to_owned());
         }
-        Ok((id, text.into()))
+        Ok((id, text))
     }
 
     /// The documents of a compose file. `cause` is where the file was asked for.
@@ -198,6 +201,9 @@ impl Loader<'_> {
                 });
             }
         };
+        if let Some(documents) = self.parsed.shift_remove(&id) {
+            return Ok((id, documents));
+        }
         match yaml::load(&text, id, &yaml::Limits::default()) {
             Ok(documents) => Ok((id, documents)),
             Err(errors) => {
@@ -314,8 +320,9 @@ pub(super) fn unreadable(what: &str, name: &str, error: &io::Error) -> Diagnosti
         io::ErrorKind::NotFound => Diagnostic::error("missing-file", format!("{what} `{name}` does not exist")),
         io::ErrorKind::IsADirectory => Diagnostic::error("missing-file", format!("{what} `{name}` is a directory")),
         io::ErrorKind::PermissionDenied => {
-            Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}"))
-                .hint("make it readable for user dokku, or send the directory: tar c . | dokku compose:import PROJECT -")
+            Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}")).hint(
+                "make it readable for user dokku, or send the directory: tar c . | dokku compose:import PROJECT -",
+            )
         }
         _ => Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}")),
     }

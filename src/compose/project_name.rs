@@ -32,15 +32,14 @@ pub(super) fn resolve(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Va
         // What is wrong with the file is told when it is loaded.
         let Ok((id, text_of_file)) = loader.text(&path) else { continue };
         let Ok(documents) = yaml::load(&text_of_file, id, &yaml::Limits::default()) else { continue };
-        for mut document in documents {
-            let Some(name) = super::tree::map_mut(&mut document).and_then(|map| map.entries.shift_remove("name"))
-            else {
-                continue;
-            };
-            if text(&name.value).is_some_and(|name| !name.is_empty()) {
-                written = Some(name.value);
+        for document in &documents {
+            let name = document.as_map().and_then(|map| map.get("name"));
+            if let Some(name) = name.filter(|name| text(name).is_some_and(|name| !name.is_empty())) {
+                written = Some(name.clone());
             }
         }
+        // Parsed once: the loader takes them from here.
+        loader.parsed.insert(id, documents);
     }
     let directory = || {
         let name = loader.request.project_dir.file_name().map(|name| name.to_string_lossy().into_owned());

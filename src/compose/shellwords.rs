@@ -42,10 +42,7 @@ pub fn split(line: &str) -> Result<Words, WordsError> {
     let mut cut = None;
     for (offset, character) in line.char_indices() {
         if splitter.step(character)? {
-            cut = Some(Cut {
-                offset,
-                operator: character,
-            });
+            cut = Some(Cut { offset, operator: character });
             break;
         }
     }
@@ -129,12 +126,7 @@ impl Splitter {
 
     fn finish(mut self) -> Result<Vec<String>, WordsError> {
         self.end_word();
-        let open = [
-            (self.single, "'"),
-            (self.double, "\""),
-            (self.backtick, "`"),
-            (self.dollar, "$("),
-        ];
+        let open = [(self.single, "'"), (self.double, "\""), (self.backtick, "`"), (self.dollar, "$(")];
         if let Some((_, quote)) = open.into_iter().find(|(open, _)| *open) {
             return Err(WordsError::Unclosed(quote));
         }
@@ -182,10 +174,7 @@ mod tests {
     fn tells_what_cut_the_command() {
         let found = split("sleep 1 && echo done").unwrap();
         assert_eq!(found.words, ["sleep", "1"]);
-        let cut = Cut {
-            offset: 8,
-            operator: '&',
-        };
+        let cut = Cut { offset: 8, operator: '&' };
         assert_eq!(found.cut, Some(cut));
         assert_eq!(split("sh -c 'a && b'").unwrap().cut, None);
         assert_eq!(split("a 'b"), Err(WordsError::Unclosed("'")));

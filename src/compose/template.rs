@@ -94,11 +94,7 @@ pub fn is_template(text: &str) -> bool {
 
 /// Cuts a string into its pieces.
 pub fn parse(text: &str) -> Vec<Piece<'_>> {
-    let mut scan = Scan {
-        text,
-        line_end: 0,
-        last_brace: None,
-    };
+    let mut scan = Scan { text, line_end: 0, last_brace: None };
     let mut pieces = Vec::new();
     let mut literal = 0;
     let mut at = 0;
@@ -141,11 +137,7 @@ impl<'t> Scan<'t> {
         }
         let name = name(after)?;
         let end = dollar + 1 + name.len();
-        let reference = Reference {
-            name,
-            place: dollar..end,
-            operator: None,
-        };
+        let reference = Reference { name, place: dollar..end, operator: None };
         Some((Piece::Reference(reference), end))
     }
 
@@ -157,11 +149,7 @@ impl<'t> Scan<'t> {
         let name_end = dollar + 2 + name.len();
         if self.text[name_end..].starts_with('}') {
             let place = dollar..name_end + 1;
-            let reference = Reference {
-                name,
-                place: place.clone(),
-                operator: None,
-            };
+            let reference = Reference { name, place: place.clone(), operator: None };
             return (Piece::Reference(reference), place.end);
         }
         let Some((action, colon)) = operator(&self.text[name_end..]) else {
@@ -177,12 +165,7 @@ impl<'t> Scan<'t> {
         let reference = Reference {
             name,
             place: dollar..close + 1,
-            operator: Some(Operator {
-                action,
-                colon,
-                argument: &self.text[offset..close],
-                offset,
-            }),
+            operator: Some(Operator { action, colon, argument: &self.text[offset..close], offset }),
         };
         (Piece::Reference(reference), close + 1)
     }
@@ -192,9 +175,7 @@ impl<'t> Scan<'t> {
         if from >= self.line_end {
             let rest = &self.text[from..];
             self.line_end = from + rest.find('\n').unwrap_or(rest.len());
-            self.last_brace = self.text[from..self.line_end]
-                .rfind('}')
-                .map(|brace| from + brace);
+            self.last_brace = self.text[from..self.line_end].rfind('}').map(|brace| from + brace);
         }
         self.last_brace.filter(|brace| *brace >= from)
     }
@@ -204,9 +185,7 @@ impl<'t> Scan<'t> {
 /// compose-go's pattern ignores case, by which two further characters count as `s` and `k`.
 fn name(text: &str) -> Option<&str> {
     let is_letter = |character: char| {
-        character == '_'
-            || character.is_ascii_alphabetic()
-            || matches!(character, '\u{17F}' | '\u{212A}')
+        character == '_' || character.is_ascii_alphabetic() || matches!(character, '\u{17F}' | '\u{212A}')
     };
     if !text.starts_with(is_letter) {
         return None;
@@ -254,16 +233,8 @@ fn balanced(text: &str) -> Option<usize> {
 
 /// Replaces every reference in `text`; problems go to `report` in the order met, and an empty
 /// string stands where a value is missing.
-pub fn expand(
-    text: &str,
-    variables: &dyn Fn(&str) -> Option<String>,
-    report: &mut dyn FnMut(Problem),
-) -> String {
-    let mut expansion = Expansion {
-        variables,
-        report,
-        out: String::with_capacity(text.len()),
-    };
+pub fn expand(text: &str, variables: &dyn Fn(&str) -> Option<String>, report: &mut dyn FnMut(Problem)) -> String {
+    let mut expansion = Expansion { variables, report, out: String::with_capacity(text.len()) };
     expansion.template(text, 0, 0);
     expansion.out
 }
@@ -279,9 +250,7 @@ impl Expansion<'_> {
         for piece in parse(text) {
             match piece {
                 Piece::Text(literal) => self.out.push_str(literal),
-                Piece::Invalid(place) => (self.report)(Problem::Invalid {
-                    place: shifted(&place, offset),
-                }),
+                Piece::Invalid(place) => (self.report)(Problem::Invalid { place: shifted(&place, offset) }),
                 Piece::Reference(reference) => self.reference(&reference, offset, depth),
             }
         }
@@ -296,16 +265,11 @@ impl Expansion<'_> {
         let Some(operator) = reference.operator else {
             match value {
                 Some(value) => self.out.push_str(&value),
-                None => (self.report)(Problem::Unset {
-                    place,
-                    name: reference.name.to_owned(),
-                }),
+                None => (self.report)(Problem::Unset { place, name: reference.name.to_owned() }),
             }
             return;
         };
-        let present = value
-            .as_deref()
-            .is_some_and(|value| !operator.colon || !value.is_empty());
+        let present = value.as_deref().is_some_and(|value| !operator.colon || !value.is_empty());
         match (operator.action, present) {
             (Action::Default, false) | (Action::Alternate, true) => {
                 self.template(operator.argument, offset + operator.offset, depth + 1);
@@ -314,11 +278,7 @@ impl Expansion<'_> {
                 let start = self.out.len();
                 self.template(operator.argument, offset + operator.offset, depth + 1);
                 let reason = self.out.split_off(start);
-                (self.report)(Problem::Required {
-                    place,
-                    name: reference.name.to_owned(),
-                    reason,
-                });
+                (self.report)(Problem::Required { place, name: reference.name.to_owned(), reason });
             }
             _ => self.out.push_str(&value.unwrap_or_default()),
         }
@@ -340,9 +300,7 @@ mod tests {
 
     fn expanded(text: &str) -> (String, Vec<Problem>) {
         let mut problems = Vec::new();
-        let out = expand(text, &golden::variable, &mut |problem| {
-            problems.push(problem)
-        });
+        let out = expand(text, &golden::variable, &mut |problem| problems.push(problem));
         (out, problems)
     }
 
@@ -369,11 +327,7 @@ mod tests {
         if !found.is_empty() {
             let rows = found.into_iter().map(|(name, variable)| {
                 let text = |value: Option<String>| value.unwrap_or_default();
-                let row = json!([
-                    text(variable.default),
-                    text(variable.alternate),
-                    variable.required
-                ]);
+                let row = json!([text(variable.default), text(variable.alternate), variable.required]);
                 (name, row)
             });
             answer["variables"] = Value::Object(rows.collect());

@@ -29,27 +29,18 @@ pub fn parse_bytes(text: &str) -> Result<i64, SizeError> {
         .ok_or_else(not_a_size)?;
     let unit = &text[last + 1..];
     let number = text[..=last].strip_suffix(' ').unwrap_or(&text[..=last]);
-    let size = decimal(number)
-        .filter(|size| *size >= 0.0)
-        .ok_or_else(not_a_size)?;
+    let size = decimal(number).filter(|size| *size >= 0.0).ok_or_else(not_a_size)?;
     let factor = factor(unit).ok_or_else(|| SizeError::Unit(unit.to_owned()))?;
     let bytes = size * factor;
     // The first float that a signed 64 bit number does not hold.
-    if bytes < 9_223_372_036_854_775_808.0 {
-        Ok(bytes as i64)
-    } else {
-        Err(SizeError::TooLarge(text.to_owned()))
-    }
+    if bytes < 9_223_372_036_854_775_808.0 { Ok(bytes as i64) } else { Err(SizeError::TooLarge(text.to_owned())) }
 }
 
 /// A decimal number as Go's `ParseFloat` takes it, with underscores between digits; not its
 /// hexadecimal and named forms, which are no sizes.
 fn decimal(text: &str) -> Option<f64> {
     let bytes = text.as_bytes();
-    let is_digit = |at: Option<usize>| {
-        at.and_then(|at| bytes.get(at))
-            .is_some_and(u8::is_ascii_digit)
-    };
+    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
     let well_formed = bytes.iter().enumerate().all(|(at, byte)| match byte {
         b'_' => is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)),
         b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-' => true,
@@ -100,9 +91,6 @@ mod tests {
         assert_eq!(parse_bytes("64m"), Ok(67_108_864));
         assert_eq!(parse_bytes("m"), Err(SizeError::NotASize("m".into())));
         assert_eq!(parse_bytes("64x"), Err(SizeError::Unit("x".into())));
-        assert_eq!(
-            parse_bytes("99999999p"),
-            Err(SizeError::TooLarge("99999999p".into()))
-        );
+        assert_eq!(parse_bytes("99999999p"), Err(SizeError::TooLarge("99999999p".into())));
     }
 }

@@ -43,12 +43,7 @@ fn collect(node: &Node, found: &mut IndexMap<String, Variable>) {
     }
 }
 
-pub(super) fn collect_text(
-    text: &str,
-    span: Span,
-    found: &mut IndexMap<String, Variable>,
-    depth: usize,
-) {
+pub(super) fn collect_text(text: &str, span: Span, found: &mut IndexMap<String, Variable>, depth: usize) {
     if depth >= template::DEEPEST {
         return;
     }
@@ -56,14 +51,12 @@ pub(super) fn collect_text(
         let Piece::Reference(reference) = piece else {
             continue;
         };
-        let variable = found
-            .entry(reference.name.to_owned())
-            .or_insert_with(|| Variable {
-                span,
-                default: None,
-                alternate: None,
-                required: false,
-            });
+        let variable = found.entry(reference.name.to_owned()).or_insert_with(|| Variable {
+            span,
+            default: None,
+            alternate: None,
+            required: false,
+        });
         let Some(operator) = reference.operator else {
             continue;
         };
@@ -91,19 +84,12 @@ mod tests {
     #[test]
     fn lists_variables_in_order_with_all_their_references() {
         let text = "$KEY: x\na: ${B} ${A:-one}\nb: [\"${A:-two}\", '${B?}', '${C:+${D-}}', $$E]\n";
-        let node = load(text, Default::default(), &Limits::default())
-            .unwrap()
-            .remove(0);
+        let node = load(text, Default::default(), &Limits::default()).unwrap().remove(0);
         let found = variables(&node);
         let rows: Vec<_> = found
             .iter()
             .map(|(name, variable)| {
-                (
-                    name.as_str(),
-                    variable.default.as_deref(),
-                    variable.alternate.as_deref(),
-                    variable.required,
-                )
+                (name.as_str(), variable.default.as_deref(), variable.alternate.as_deref(), variable.required)
             })
             .collect();
         assert_eq!(

@@ -45,14 +45,7 @@ pub fn to_json<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> JsonDiag
         let source = sources.get(label.span.file)?;
         let (line, column) = source.line_column(label.span.start)?;
         let (end_line, end_column) = source.line_column(label.span.end)?;
-        Some(JsonLabel {
-            file: &source.name,
-            line,
-            column,
-            end_line,
-            end_column,
-            text: &label.text,
-        })
+        Some(JsonLabel { file: &source.name, line, column, end_line, end_column, text: &label.text })
     });
     JsonDiagnostic {
         severity: diagnostic.severity,
@@ -76,14 +69,7 @@ mod tests {
         let found = Diagnostic::warning("some-code", "a word")
             .at(span(4, 5))
             .label(span(6, 15), "the mapping")
-            .label(
-                Span {
-                    file: FileId(9),
-                    start: 0,
-                    end: 0,
-                },
-                "in no file",
-            )
+            .label(Span { file: FileId(9), start: 0, end: 0 }, "in no file")
             .hint("do this");
         let json = serde_json::to_value(to_json(&found, &sources)).unwrap();
         let expected = serde_json::json!({

@@ -50,13 +50,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A finding of `severity` without a place yet.
     pub fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            severity,
-            code,
-            message: message.into(),
-            labels: Vec::new(),
-            hints: Vec::new(),
-        }
+        Self { severity, code, message: message.into(), labels: Vec::new(), hints: Vec::new() }
     }
 
     /// An error.
@@ -77,20 +71,14 @@ impl Diagnostic {
     /// Adds the primary place (first call) or a further one.
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
-        self.labels.push(Label {
-            span,
-            text: String::new(),
-        });
+        self.labels.push(Label { span, text: String::new() });
         self
     }
 
     /// Adds a place with a word.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 
@@ -117,8 +105,6 @@ impl Diagnostics {
 
     /// Whether any is an error.
     pub fn has_errors(&self) -> bool {
-        self.items
-            .iter()
-            .any(|item| item.severity == Severity::Error)
+        self.items.iter().any(|item| item.severity == Severity::Error)
     }
 }

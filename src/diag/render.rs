@@ -22,11 +22,7 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self {
-            color: false,
-            ascii: true,
-            width: 120,
-        }
+        Self { color: false, ascii: true, width: 120 }
     }
 }
 
@@ -39,9 +35,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level
-        .primary_title(diagnostic.message.as_str())
-        .id(diagnostic.code);
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let mut group = Group::with_title(title);
     for snippet in snippets(&diagnostic.labels, sources) {
         group = group.element(snippet);
@@ -49,20 +43,9 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
     for hint in &diagnostic.hints {
         group = group.element(Level::HELP.message(visible(hint)));
     }
-    let renderer = if style.color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let decor = if style.ascii {
-        DecorStyle::Ascii
-    } else {
-        DecorStyle::Unicode
-    };
-    renderer
-        .term_width(style.width)
-        .decor_style(decor)
-        .render(&[group])
+    let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
+    let decor = if style.ascii { DecorStyle::Ascii } else { DecorStyle::Unicode };
+    renderer.term_width(style.width).decor_style(decor).render(&[group])
 }
 
 /// Text in which nothing moves the cursor, changes colours or turns the writing direction.
@@ -80,10 +63,7 @@ fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// One snippet a file, that of the primary label first.
-fn snippets<'a>(
-    labels: &'a [Label],
-    sources: &'a Sources,
-) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+fn snippets<'a>(labels: &'a [Label], sources: &'a Sources) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
     let mut order: Vec<FileId> = Vec::new();
     let mut by_file: BTreeMap<FileId, Vec<Mark<'a>>> = BTreeMap::new();
     for (index, label) in labels.iter().enumerate() {
@@ -98,10 +78,7 @@ fn snippets<'a>(
         }
         by_file.entry(label.span.file).or_default().push(mark);
     }
-    order
-        .into_iter()
-        .filter_map(|file| Some(snippet(sources.get(file)?, by_file.get(&file)?)))
-        .collect()
+    order.into_iter().filter_map(|file| Some(snippet(sources.get(file)?, by_file.get(&file)?))).collect()
 }
 
 struct Mark<'a> {
@@ -117,44 +94,24 @@ impl<'a> Mark<'a> {
         let whole = source.line_range(line)?;
         let start = label.span.start as usize;
         let end = (label.span.end as usize).clamp(start, whole.end.max(start));
-        let end = (start..=end)
-            .rev()
-            .find(|at| source.text.is_char_boundary(*at))?;
-        Some(Self {
-            line,
-            bytes: start..end,
-            text: &label.text,
-            primary,
-        })
+        let end = (start..=end).rev().find(|at| source.text.is_char_boundary(*at))?;
+        Some(Self { line, bytes: start..end, text: &label.text, primary })
     }
 }
 
 /// Only the lines between the first and the last mark are handed over, so that drawing does not
 /// depend on the size of the file.
-fn snippet<'a>(
-    source: &'a SourceFile,
-    marks: &[Mark<'a>],
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(source: &'a SourceFile, marks: &[Mark<'a>]) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let first = marks.iter().map(|mark| mark.line).min().unwrap_or(1);
     let last = marks.iter().map(|mark| mark.line).max().unwrap_or(1);
     let from = source.line_range(first).map_or(0, |range| range.start);
-    let to = source
-        .line_range(last)
-        .map_or(source.text.len(), |range| range.end);
+    let to = source.line_range(last).map_or(source.text.len(), |range| range.end);
     let annotations = marks.iter().map(|mark| {
-        let kind = if mark.primary {
-            AnnotationKind::Primary
-        } else {
-            AnnotationKind::Context
-        };
+        let kind = if mark.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         let label = (!mark.text.is_empty()).then(|| visible(mark.text));
-        kind.span(mark.bytes.start - from..mark.bytes.end - from)
-            .label(label)
+        kind.span(mark.bytes.start - from..mark.bytes.end - from).label(label)
     });
-    Snippet::source(&source.text[from..to])
-        .line_start(first)
-        .path(visible(&source.name))
-        .annotations(annotations)
+    Snippet::source(&source.text[from..to]).line_start(first).path(visible(&source.name)).annotations(annotations)
 }
 
 #[cfg(test)]
@@ -165,11 +122,7 @@ mod tests {
     fn place(sources: &Sources, file: FileId, needle: &str) -> Span {
         let at = sources.get(file).unwrap().text.find(needle).unwrap();
         let start = u32::try_from(at).unwrap();
-        Span {
-            file,
-            start,
-            end: start + u32::try_from(needle.len()).unwrap(),
-        }
+        Span { file, start, end: start + u32::try_from(needle.len()).unwrap() }
     }
 
     fn plain(found: &Diagnostic, sources: &Sources) -> String {
@@ -212,29 +165,16 @@ error[undefined-network]: network `back` is not declared
         let expected = "warning[no-place]: nothing to see\n |\n = help: go on";
         assert_eq!(plain(&found, &Sources::default()), expected);
         let unknown = Diagnostic::note("no-place", "nothing").at(Span::default());
-        assert_eq!(
-            plain(&unknown, &Sources::default()),
-            "note[no-place]: nothing"
-        );
+        assert_eq!(plain(&unknown, &Sources::default()), "note[no-place]: nothing");
     }
 
     #[test]
     fn marks_a_place_of_many_lines_on_its_first() {
         let mut sources = Sources::default();
         let file = sources.add("a.yaml", "a:\r\n  b: |\r\n    é\r\n");
-        let whole = Span {
-            file,
-            start: 0,
-            end: 18,
-        };
-        let end = Span {
-            file,
-            start: 18,
-            end: 18,
-        };
-        let found = Diagnostic::note("many-lines", "text")
-            .at(end)
-            .label(whole, "all of it");
+        let whole = Span { file, start: 0, end: 18 };
+        let end = Span { file, start: 18, end: 18 };
+        let found = Diagnostic::note("many-lines", "text").at(end).label(whole, "all of it");
         let expected = "\
 note[many-lines]: text
  --> a.yaml:3:6
@@ -268,10 +208,7 @@ note[many-lines]: text
             .label(place(&sources, file, "a"), "\u{1b}[1m")
             .hint("\u{1b}[5m");
         let drawn = plain(&found, &sources);
-        assert!(
-            !drawn.contains(['\u{1b}', '\u{7}', '\u{202e}']),
-            "{drawn:?}"
-        );
+        assert!(!drawn.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{drawn:?}");
     }
 
     #[test]
@@ -279,11 +216,7 @@ note[many-lines]: text
         let mut sources = Sources::default();
         let file = sources.add("a.yaml", "a: b\n");
         let found = Diagnostic::error("some-code", "text").at(place(&sources, file, "b"));
-        let style = Style {
-            color: true,
-            ascii: false,
-            width: 80,
-        };
+        let style = Style { color: true, ascii: false, width: 80 };
         let drawn = render(&found, &sources, style);
         assert!(drawn.contains("\u{1b}[") && drawn.contains('│'), "{drawn}");
         assert!(plain(&found, &sources).is_ascii());

@@ -31,11 +31,7 @@ impl SourceFile {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let after = breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
         let line_starts = std::iter::once(0).chain(after).collect();
-        Self {
-            name,
-            text,
-            line_starts,
-        }
+        Self { name, text, line_starts }
     }
 
     /// Line and column (from 1, columns in characters) of a byte; none off the text and inside
@@ -50,10 +46,7 @@ impl SourceFile {
     /// The bytes of a line (from 1) without its line break.
     pub fn line_range(&self, line: usize) -> Option<std::ops::Range<usize>> {
         let start = *self.line_starts.get(line.checked_sub(1)?)? as usize;
-        let end = self
-            .line_starts
-            .get(line)
-            .map_or(self.text.len(), |next| *next as usize - 1);
+        let end = self.line_starts.get(line).map_or(self.text.len(), |next| *next as usize - 1);
         let text = self.text.get(start..end)?;
         Some(start..start + text.strip_suffix('\r').unwrap_or(text).len())
     }
@@ -103,13 +96,7 @@ mod tests {
     fn counts_lines_and_characters() {
         let mut sources = Sources::default();
         let file = sources.add("a.yaml", "é: 1\r\nb: 2\n\nlast");
-        let at = |start: u32| {
-            sources.line_column(Span {
-                file,
-                start,
-                end: start,
-            })
-        };
+        let at = |start: u32| sources.line_column(Span { file, start, end: start });
         assert_eq!(at(0), Some((1, 1)));
         assert_eq!(at(1), None, "inside a character");
         assert_eq!(at(2), Some((1, 2)));
@@ -123,11 +110,7 @@ mod tests {
         assert_eq!(line(1), Some("é: 1"));
         assert_eq!((line(3), line(4)), (Some(""), Some("last")));
         assert_eq!((line(0), line(5)), (None, None));
-        let place = Span {
-            file,
-            start: 7,
-            end: 8,
-        };
+        let place = Span { file, start: 7, end: 8 };
         assert_eq!(sources.position(place).unwrap(), "a.yaml:2:1");
     }
 
@@ -137,11 +120,7 @@ mod tests {
         let file = sources.add("big.yaml", "key: value\n".repeat(100_000));
         let start = std::time::Instant::now();
         for line in 0..100_000u32 {
-            let place = Span {
-                file,
-                start: line * 11,
-                end: line * 11,
-            };
+            let place = Span { file, start: line * 11, end: line * 11 };
             assert_eq!(sources.line_column(place), Some((line as usize + 1, 1)));
         }
         assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());

@@ -14,8 +14,7 @@ pub fn closest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
             let distance = strsim::damerau_levenshtein(&wrong, &lower);
             // One wrong letter of one is another name, not a slip.
             let everything_differs = distance >= length.min(lower.chars().count());
-            (distance <= allowed && (!everything_differs || distance == 0))
-                .then_some((distance, candidate))
+            (distance <= allowed && (!everything_differs || distance == 0)).then_some((distance, candidate))
         })
         .min()
         .map(|(_, candidate)| candidate)

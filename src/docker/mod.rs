@@ -124,6 +124,8 @@ pub struct ContainerFacts {
     pub health: String,
     /// Exit code of the last run.
     pub exit_code: i64,
+    /// Why the last start failed, in the engine's words, empty when it did not or when listed.
+    pub error: String,
     /// How often the engine restarted it.
     pub restarts: i64,
     /// Start time as the engine gives it (RFC 3339), empty when never started or when listed.

@@ -130,15 +130,21 @@ impl DokkuError {
 }
 
 /// How the engine, git and build tools begin the line that says why they failed.
-const CAUSES: &[&str] = &["Error response from daemon:", "docker: Error response from daemon:", "ERROR:", "error:", "fatal:"];
+const CAUSES: &[&str] =
+    &["Error response from daemon:", "docker: Error response from daemon:", "ERROR:", "error:", "fatal:"];
 /// What Dokku warns of in deploys that are well.
 const HARMLESS: &[&str] = &["No healthchecks found in app.json", "No web listeners specified"];
 
 /// The end of the message of a failed call: Dokku's words, or else the last line that it printed.
 fn explain(messages: &[String], output: &str) -> String {
     // Behind a deploy's warnings the program that Dokku started may have said what was wrong.
-    let cause = output.lines().map(|line| strip_ansi(line).trim().to_owned()).filter(|line| CAUSES.iter().any(|start| line.starts_with(start))).last();
-    let told: Vec<&str> = messages.iter().map(String::as_str).filter(|line| !HARMLESS.iter().any(|text| line.contains(text))).collect();
+    let cause = output
+        .lines()
+        .map(|line| strip_ansi(line).trim().to_owned())
+        .filter(|line| CAUSES.iter().any(|start| line.starts_with(start)))
+        .last();
+    let told: Vec<&str> =
+        messages.iter().map(String::as_str).filter(|line| !HARMLESS.iter().any(|text| line.contains(text))).collect();
     let words = match told.as_slice() {
         [] if cause.is_some() => cause.unwrap_or_default(),
         [] => output.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned(),
@@ -151,7 +157,10 @@ fn explain(messages: &[String], output: &str) -> String {
 pub(super) fn messages(output: &str) -> Vec<String> {
     output
         .lines()
-        .filter_map(|line| strip_ansi(line).strip_prefix(" !").map(|text| text.trim().to_owned()))
+        // A plugin's own warning is shown within Dokku's.
+        .filter_map(|line| {
+            strip_ansi(line).strip_prefix(" !").map(|text| text.trim_start_matches([' ', '!']).trim_end().to_owned())
+        })
         .filter(|text| !text.is_empty())
         .collect()
 }

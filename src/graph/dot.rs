@@ -17,23 +17,12 @@ impl<T> Graph<T> {
         let mut edges: Vec<_> = self
             .inner
             .edge_references()
-            .map(|edge| {
-                (
-                    self.name(edge.source()),
-                    self.name(edge.target()),
-                    edge.weight(),
-                )
-            })
+            .map(|edge| (self.name(edge.source()), self.name(edge.target()), edge.weight()))
             .collect();
         edges.sort_unstable_by_key(|(from, to, _)| (*from, *to));
         for (from, to, value) in edges {
-            let word = label(value)
-                .map(|word| format!(" [label={}]", quoted(&word)))
-                .unwrap_or_default();
-            line(
-                &mut out,
-                format_args!("{} -> {}{word};", quoted(from), quoted(to)),
-            );
+            let word = label(value).map(|word| format!(" [label={}]", quoted(&word))).unwrap_or_default();
+            line(&mut out, format_args!("{} -> {}{word};", quoted(from), quoted(to)));
         }
         out.push_str("}\n");
         out
@@ -48,10 +37,5 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 /// A DOT string; only quotes need an escape in it, and a backslash before a quote or at the end
 /// must not become one.
 fn quoted(text: &str) -> String {
-    format!(
-        "\"{}\"",
-        text.replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n")
-    )
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

@@ -49,11 +49,7 @@ impl<T> Graph<T> {
         let mut rows: BTreeMap<String, BTreeMap<String, T>> = BTreeMap::new();
         for (name, dependencies) in nodes {
             let row = rows.entry(name.into()).or_default();
-            row.extend(
-                dependencies
-                    .into_iter()
-                    .map(|(name, value)| (name.into(), value)),
-            );
+            row.extend(dependencies.into_iter().map(|(name, value)| (name.into(), value)));
         }
         let mut inner = DiGraph::new();
         let mut indices = BTreeMap::new();
@@ -102,23 +98,15 @@ impl<T> Graph<T> {
     /// the levels before it only, and no name stands later than it must. Within a level the
     /// names are in alphabetical order.
     pub fn levels(&self) -> Result<Vec<Vec<&str>>, Cycle> {
-        let mut waiting: Vec<usize> = self
-            .inner
-            .node_indices()
-            .map(|node| self.edges(node, Direction::Outgoing).count())
-            .collect();
-        let mut ready: Vec<NodeIndex> = self
-            .inner
-            .node_indices()
-            .filter(|node| waiting[node.index()] == 0)
-            .collect();
+        let mut waiting: Vec<usize> =
+            self.inner.node_indices().map(|node| self.edges(node, Direction::Outgoing).count()).collect();
+        let mut ready: Vec<NodeIndex> = self.inner.node_indices().filter(|node| waiting[node.index()] == 0).collect();
         let mut levels = Vec::new();
         let mut placed = 0;
         while !ready.is_empty() {
             placed += ready.len();
             let mut next = Vec::new();
-            for dependent in (ready.iter()).flat_map(|node| self.edges(*node, Direction::Incoming))
-            {
+            for dependent in (ready.iter()).flat_map(|node| self.edges(*node, Direction::Incoming)) {
                 waiting[dependent.index()] -= 1;
                 if waiting[dependent.index()] == 0 {
                     next.push(dependent);
@@ -143,18 +131,10 @@ impl<T> Graph<T> {
     /// A shortest circle through the first name that is part of one. Some name of `stuck` is:
     /// each has a dependency that is stuck too.
     fn cycle_among(&self, stuck: impl Fn(NodeIndex) -> bool) -> Cycle {
-        let found = self
-            .inner
-            .node_indices()
-            .filter(|node| stuck(*node))
-            .find_map(|start| self.shortest_way_back(start));
+        let found =
+            self.inner.node_indices().filter(|node| stuck(*node)).find_map(|start| self.shortest_way_back(start));
         let path = found.unwrap_or_default();
-        Cycle {
-            path: path
-                .into_iter()
-                .map(|node| self.name(node).to_owned())
-                .collect(),
-        }
+        Cycle { path: path.into_iter().map(|node| self.name(node).to_owned()).collect() }
     }
 
     /// The way from `start` over dependencies back to it, breadth first in the order of names.
@@ -213,26 +193,15 @@ impl<T> Graph<T> {
         found
     }
 
-    fn reach<'a>(
-        &self,
-        names: impl IntoIterator<Item = &'a str>,
-        direction: Direction,
-    ) -> Vec<&str> {
+    fn reach<'a>(&self, names: impl IntoIterator<Item = &'a str>, direction: Direction) -> Vec<&str> {
         let mut seen = vec![false; self.inner.node_count()];
-        let mut open: Vec<NodeIndex> = names
-            .into_iter()
-            .filter_map(|name| self.indices.get(name).copied())
-            .collect();
+        let mut open: Vec<NodeIndex> = names.into_iter().filter_map(|name| self.indices.get(name).copied()).collect();
         while let Some(node) = open.pop() {
             if !std::mem::replace(&mut seen[node.index()], true) {
                 open.extend(self.edges(node, direction));
             }
         }
-        self.inner
-            .node_indices()
-            .filter(|node| seen[node.index()])
-            .map(|node| self.name(node))
-            .collect()
+        self.inner.node_indices().filter(|node| seen[node.index()]).map(|node| self.name(node)).collect()
     }
 }
 

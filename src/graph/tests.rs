@@ -2,9 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn graph(rows: &[(&'static str, &[&'static str])]) -> Graph<()> {
-    let rows = rows
-        .iter()
-        .map(|(name, needs)| (*name, needs.iter().map(|need| (*need, ()))));
+    let rows = rows.iter().map(|(name, needs)| (*name, needs.iter().map(|need| (*need, ()))));
     Graph::new(rows).unwrap()
 }
 
@@ -22,21 +20,10 @@ fn levels_come_as_early_as_they_can_and_in_name_order() {
         ("db", &[]),
         ("cache", &[]),
     ]);
-    let expected: Vec<Vec<&str>> = vec![
-        vec!["cache", "db"],
-        vec!["migrate", "worker"],
-        vec!["api"],
-        vec!["web"],
-    ];
+    let expected: Vec<Vec<&str>> = vec![vec!["cache", "db"], vec!["migrate", "worker"], vec!["api"], vec!["web"]];
     assert_eq!(graph.levels().unwrap(), expected);
-    assert_eq!(
-        graph.order().unwrap(),
-        ["cache", "db", "migrate", "worker", "api", "web"]
-    );
-    assert_eq!(
-        graph.names().collect::<Vec<_>>(),
-        ["api", "cache", "db", "migrate", "web", "worker"]
-    );
+    assert_eq!(graph.order().unwrap(), ["cache", "db", "migrate", "worker", "api", "web"]);
+    assert_eq!(graph.names().collect::<Vec<_>>(), ["api", "cache", "db", "migrate", "web", "worker"]);
 }
 
 #[test]
@@ -46,20 +33,11 @@ fn an_empty_graph_has_no_levels() {
 
 #[test]
 fn a_cycle_is_told_with_its_whole_path() {
-    assert_eq!(
-        cycle(&[("c", &["a"]), ("b", &["c"]), ("a", &["b"]), ("x", &["a"])]),
-        ["a", "b", "c", "a"]
-    );
+    assert_eq!(cycle(&[("c", &["a"]), ("b", &["c"]), ("a", &["b"]), ("x", &["a"])]), ["a", "b", "c", "a"]);
     assert_eq!(cycle(&[("self", &["self"])]), ["self", "self"]);
     // What only leads into a circle is not in its path, and the shortest circle is told.
     assert_eq!(
-        cycle(&[
-            ("a", &["m"]),
-            ("m", &["n", "z"]),
-            ("n", &["o"]),
-            ("o", &["m"]),
-            ("z", &["m"]),
-        ]),
+        cycle(&[("a", &["m"]), ("m", &["n", "z"]), ("n", &["o"]), ("o", &["m"]), ("z", &["m"]),]),
         ["m", "z", "m"]
     );
     let error = graph(&[("a", &["b"]), ("b", &["a"])]).levels().unwrap_err();
@@ -69,10 +47,7 @@ fn a_cycle_is_told_with_its_whole_path() {
 #[test]
 fn an_unknown_dependency_is_an_error() {
     let error = Graph::new([("a", vec![("nope", ())])]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`a` depends on `nope`, which is not there"
-    );
+    assert_eq!(error.to_string(), "`a` depends on `nope`, which is not there");
 }
 
 #[test]
@@ -84,26 +59,14 @@ fn neighbours_carry_their_values() {
         ("web", vec![("db", "completed")]),
     ])
     .unwrap();
-    assert_eq!(
-        graph.dependencies("web"),
-        [("cache", &"started"), ("db", &"completed")]
-    );
-    assert_eq!(
-        graph.dependents("db"),
-        [("cache", &"started"), ("web", &"completed")]
-    );
+    assert_eq!(graph.dependencies("web"), [("cache", &"started"), ("db", &"completed")]);
+    assert_eq!(graph.dependents("db"), [("cache", &"started"), ("web", &"completed")]);
     assert!(graph.dependencies("nope").is_empty());
 }
 
 #[test]
 fn closures_follow_both_directions() {
-    let graph = graph(&[
-        ("a", &["b"]),
-        ("b", &["c"]),
-        ("c", &[]),
-        ("d", &["c"]),
-        ("e", &[]),
-    ]);
+    let graph = graph(&[("a", &["b"]), ("b", &["c"]), ("c", &[]), ("d", &["c"]), ("e", &[])]);
     assert_eq!(graph.closure(["a", "nope"]), ["a", "b", "c"]);
     assert_eq!(graph.dependent_closure(["c"]), ["a", "b", "c", "d"]);
     assert_eq!(graph.closure(["e"]), ["e"]);

@@ -1,6 +1,6 @@
 //! A service as a Dokku app: what Dokku expresses itself, and the rest as `docker-options`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
@@ -9,6 +9,7 @@ use super::http::{self, Route};
 use super::resources::{AppHooks, AppMount, AppSpec, DockerOptions, Source, UpdateOrder};
 use super::{build, health};
 use crate::docker::{ContainerMount, ContainerSpec};
+use crate::dokku;
 use crate::model::Service;
 
 /// Variable names that would disturb the shell in which Dokku runs `docker create`, or that bash refuses to set.
@@ -40,47 +41,22 @@ const SHELL_NAMES: &[&str] = &[
 ];
 
 /// The app of a service; `None` where an error was reported that leaves nothing to plan.
-pub(super) fn map(
-    ctx: &Context<'_>,
-    service: &Service,
-    spec: ContainerSpec,
-    primary: bool,
-) -> Option<AppSpec> {
+pub(super) fn map(ctx: &Context<'_>, service: &Service, spec: ContainerSpec, primary: bool) -> Option<AppSpec> {
     let app = spec.name.clone();
     let (source, build_options) = match (&service.build, &service.image) {
         (Some(build), _) => build::archive(ctx, service, build)?,
         (None, Some(image)) => {
-            let pull = matches!(
-                service.pull_policy.as_deref(),
-                Some("always" | "refresh" | "daily" | "weekly")
-            );
-            (
-                Source::Image {
-                    image: image.clone(),
-                    pull,
-                    platform: spec.platform.clone(),
-                },
-                Vec::new(),
-            )
+            let pull = matches!(service.pull_policy.as_deref(), Some("always" | "refresh" | "daily" | "weekly"));
+            (Source::Image { image: image.clone(), pull, platform: spec.platform.clone() }, Vec::new())
         }
         (None, None) => return None,
     };
     let image = service.image.clone().unwrap_or_default();
-    let gate = health::gate(ctx, service, &image);
-    let mut build = Builder {
-        ctx,
-        service,
-        deploy: Vec::new(),
-        run: Vec::new(),
-    };
+    let gate = health::gate(service);
+    let mut build = Builder { ctx, service, deploy: Vec::new(), run: Vec::new() };
     let ports = ports(&mut build, primary);
-    let publishes = build
-        .deploy
-        .iter()
-        .any(|option| option.starts_with("--publish"));
-    let scale = service
-        .scale
-        .or_else(|| service.deploy.as_ref().and_then(|deploy| deploy.replicas));
+    let publishes = build.deploy.iter().any(|option| option.starts_with("--publish"));
+    let scale = service.scale.or_else(|| service.deploy.as_ref().and_then(|deploy| deploy.replicas));
     if publishes && scale.is_some_and(|scale| scale > 1) {
         ctx.error(
             "replicas-with-host-port",
@@ -90,13 +66,9 @@ pub(super) fn map(
         );
     }
     let order = order(service, publishes);
-    let mut properties = properties(service, &spec, &source, &ports);
+    let mut properties = properties(ctx, service, &spec, &source, &ports);
     let (config, resources, mounts, networks) = settings(&mut build, spec, &mut properties);
-    let mut options = DockerOptions {
-        build: Vec::new(),
-        deploy: build.deploy,
-        run: build.run,
-    };
+    let mut options = DockerOptions { build: Vec::new(), deploy: build.deploy, run: build.run };
     for (flag, value) in build_options {
         options.build.push(join(&flag, &value));
     }
@@ -104,7 +76,7 @@ pub(super) fn map(
         list.sort();
         list.dedup();
     }
-    check_lines(ctx, service, &options);
+    check_options(ctx, service, &options);
     Some(AppSpec {
         image_id: ctx
             .images
@@ -122,12 +94,7 @@ pub(super) fn map(
         scale: scale.map(|scale| u32::try_from(scale).unwrap_or(u32::MAX)),
         order,
         resources,
-        hooks: AppHooks {
-            project: ctx.project.to_owned(),
-            service: service.name.clone(),
-            networks,
-            gate,
-        },
+        hooks: AppHooks { project: ctx.project.to_owned(), service: service.name.clone(), networks, gate },
         // Start-first apps pass the gate in the `check-deploy` trigger, before the old container goes.
         await_gate: order == UpdateOrder::StopFirst,
         app,
@@ -136,46 +103,37 @@ pub(super) fn map(
 
 /// The primary service also answers at the project's own name.
 fn domains(ctx: &Context<'_>, primary: bool) -> Vec<String> {
-    if primary {
-        ctx.domains
-            .iter()
-            .map(|domain| format!("{}.{domain}", ctx.project))
-            .collect()
-    } else {
-        Vec::new()
-    }
+    if primary { ctx.domains.iter().map(|domain| format!("{}.{domain}", ctx.project)).collect() } else { Vec::new() }
 }
 
 /// `--flag=value`, as Dokku stores an option after taking its quotes away.
 fn join(flag: &str, value: &str) -> String {
-    if value.is_empty() {
-        flag.to_owned()
-    } else {
-        format!("{flag}={value}")
-    }
+    if value.is_empty() { flag.to_owned() } else { format!("{flag}={value}") }
 }
 
-/// Options are stored a line each: a line break cannot be kept.
-fn check_lines(ctx: &Context<'_>, service: &Service, options: &DockerOptions) {
-    // Most options are those of several phases.
-    let all: std::collections::BTreeSet<&String> = options
-        .build
-        .iter()
-        .chain(&options.deploy)
-        .chain(&options.run)
-        .collect();
+/// Options that Dokku cannot keep are refused before anything is changed: it stores each on a line of its own.
+fn check_options(ctx: &Context<'_>, service: &Service, options: &DockerOptions) {
+    let all: BTreeSet<&String> = options.build.iter().chain(&options.deploy).chain(&options.run).collect();
     for option in all {
+        let (flag, value) = option.split_once('=').unwrap_or((option, ""));
+        let kept = match option.contains('=') {
+            true => dokku::quote_option(flag, value),
+            false => dokku::bare_option(flag),
+        };
+        let Err(error) = kept else { continue };
+        let path = format!("services.{}.{}", service.name, flag_key(flag));
         if option.contains(['\n', '\r', '\0']) {
-            let flag = option.split('=').next().unwrap_or_default();
             let message = format!("the option {flag} has a line break, which Dokku cannot keep");
-            let key = flag_key(flag);
-            ctx.error(
-                "newline-in-option",
-                &format!("services.{}.{key}", service.name),
-                message,
-                "write it on one line, or move it into a file of the image",
-            );
+            ctx.error("newline-in-option", &path, message, "write it on one line, or move it into a file of the image");
+        } else {
+            ctx.error("not-expressible", &path, error.to_string(), "move it into a file of the image");
         }
+    }
+    let servers: Vec<&String> = options.deploy.iter().filter(|option| option.starts_with("--dns=")).collect();
+    let asked = servers.iter().map(|option| option.trim_start_matches("--dns="));
+    if !asked.eq(service.dns.iter()) {
+        let path = format!("services.{}.dns", service.name);
+        ctx.approximated(&path, "Dokku sorts its options: the name servers are asked in another order", "");
     }
 }
 
@@ -212,11 +170,8 @@ fn flag_key(flag: &str) -> &str {
 
 /// Without `update_config.order`: host ports cannot be held twice, all else starts first.
 fn order(service: &Service, publishes: bool) -> UpdateOrder {
-    let asked = service
-        .deploy
-        .as_ref()
-        .and_then(|deploy| deploy.update_config.as_ref())
-        .and_then(|update| update.order);
+    let asked =
+        service.deploy.as_ref().and_then(|deploy| deploy.update_config.as_ref()).and_then(|update| update.order);
     let fixed_address = service
         .networks
         .values()
@@ -277,12 +232,20 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
             Route::Proxy(_) => {
                 let first = published.split('-').next().unwrap_or_default();
                 let host = if first.is_empty() { "80" } else { first };
+                if published.contains('-') {
+                    build.ctx.approximated(
+                        &path,
+                        &format!("of the range the proxy serves port {host}"),
+                        "publish one port",
+                    );
+                } else if first.is_empty() {
+                    build.ctx.approximated(&path, "no port of the host is named: the proxy serves it on port 80", "");
+                } else if host == "443" {
+                    let how = "the proxy serves it on port 80, and on 443 once the app has a certificate";
+                    build.ctx.approximated(&path, how, "dokku certs:add, or the letsencrypt plugin");
+                }
                 // Port 443 of the proxy speaks TLS and needs a certificate; the plain port serves meanwhile.
-                map.push(format!(
-                    "http:{}:{}",
-                    if host == "443" { "80" } else { host },
-                    port.target
-                ));
+                map.push(format!("http:{}:{}", if host == "443" { "80" } else { host }, port.target));
                 if primary && !map.iter().any(|entry| entry.starts_with("http:80:")) {
                     map.push(format!("http:80:{}", port.target));
                 }
@@ -293,11 +256,7 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
                     .as_deref()
                     .filter(|protocol| *protocol != "tcp")
                     .map_or_else(String::new, |protocol| format!("/{protocol}"));
-                let host = match port
-                    .host_ip
-                    .as_deref()
-                    .filter(|address| !address.is_empty())
-                {
+                let host = match port.host_ip.as_deref().filter(|address| !address.is_empty()) {
                     Some(address) if address.contains(':') => format!("[{address}]:{published}:"),
                     Some(address) => format!("{address}:{published}:"),
                     None if published.is_empty() => String::new(),
@@ -306,26 +265,23 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
                 build.deploy("--publish", &format!("{host}{}{protocol}", port.target));
             }
             Route::Dropped(why) => {
-                build.ctx.not_done(&path, why, "add a certificate to the app (certs:add or letsencrypt): the proxy then answers on 443 itself");
+                build.ctx.not_done(
+                    &path,
+                    why,
+                    "add a certificate to the app (certs:add or letsencrypt): the proxy then answers on 443 itself",
+                );
             }
         }
     }
     map.sort();
     map.dedup();
     let proxied = !map.is_empty();
-    let wanted = build
-        .service
-        .environment
-        .get("PORT")
-        .and_then(Option::as_deref)
-        .and_then(|port| port.parse::<u16>().ok());
+    let wanted =
+        build.service.environment.get("PORT").and_then(Option::as_deref).and_then(|port| port.parse::<u16>().ok());
     if let Some(port) = wanted {
         if !proxied {
             map.push(format!("http:80:{port}"));
-        } else if !map
-            .iter()
-            .any(|entry| entry.rsplit(':').next() == Some(port.to_string().as_str()))
-        {
+        } else if !map.iter().any(|entry| entry.rsplit(':').next() == Some(port.to_string().as_str())) {
             let path = format!("services.{}.environment.PORT", build.service.name);
             build.ctx.approximated(
                 &path,
@@ -338,6 +294,7 @@ fn ports(build: &mut Builder<'_>, primary: bool) -> Ports {
 }
 
 fn properties(
+    ctx: &Context<'_>,
     service: &Service,
     spec: &ContainerSpec,
     source: &Source,
@@ -351,14 +308,7 @@ fn properties(
     // A Procfile or app.json that happens to be in an image or context must not replace the command.
     set("ps.procfile-path", ".dokku-compose-none");
     set("app-json.appjson-path", ".dokku-compose-none");
-    set(
-        "scheduler-docker-local.init-process",
-        if spec.init == Some(true) {
-            "true"
-        } else {
-            "false"
-        },
-    );
+    set("scheduler-docker-local.init-process", if spec.init == Some(true) { "true" } else { "false" });
     if !ports.proxied {
         set("proxy.disabled", "true");
     }
@@ -367,59 +317,34 @@ fn properties(
     } else if matches!(spec.network_mode.as_str(), "host" | "none") {
         set("network.initial-network", &spec.network_mode);
     }
-    let restart = if spec.restart.is_empty() {
-        ""
-    } else {
-        spec.restart.as_str()
-    };
+    let restart = if spec.restart.is_empty() { "" } else { spec.restart.as_str() };
     if !restart.is_empty() {
         set("ps.restart-policy", restart);
     }
     // Compose's default is 10 seconds, Dokku's 30.
     set("ps.stop-timeout-seconds", &spec.stop_timeout.unwrap_or(10).to_string());
-    if let Source::Archive {
-        dockerfile,
-        dockerfile_inline: None,
-        ..
-    } = source
+    if let Source::Archive { dockerfile, dockerfile_inline: None, .. } = source
         && dockerfile != "Dockerfile"
     {
         set("builder-dockerfile.dockerfile-path", dockerfile);
     }
-    if let Some(command) = start_command(service, spec) {
+    if let Some(command) = start_command(ctx, service, spec) {
         set("ps.dockerfile-start-cmd", &command);
     }
     out
 }
 
-/// CMD and what is left of ENTRYPOINT after its first word, quoted for xargs, which splits it.
-fn start_command(service: &Service, spec: &ContainerSpec) -> Option<String> {
-    let _ = service;
+/// CMD and what is left of ENTRYPOINT after its first word, in the form that Dokku's `xargs` splits.
+fn start_command(ctx: &Context<'_>, service: &Service, spec: &ContainerSpec) -> Option<String> {
     let entry = spec.entrypoint.iter().flatten().skip(1);
-    let words: Vec<String> = entry
-        .chain(spec.command.iter().flatten())
-        .map(|word| xargs_word(word))
-        .collect();
-    let mut line = words.join(" ");
-    if line.starts_with('-') {
-        // In quotes, or `ps:set` would take the value for a flag.
-        let first = line.find(' ').unwrap_or(line.len());
-        line = format!("'{}'{}", &line[..first], &line[first..]);
+    let words: Vec<&String> = entry.chain(spec.command.iter().flatten()).collect();
+    match dokku::quote_command(&words) {
+        Ok(command) => Some(command).filter(|command| !command.is_empty()),
+        Err(error) => {
+            ctx.error("not-expressible", &format!("services.{}.command", service.name), error.to_string(), "");
+            None
+        }
     }
-    (!line.is_empty()).then_some(line)
-}
-
-/// One word for xargs: quotes and backslash only, a line break outside of quotes after a backslash.
-fn xargs_word(word: &str) -> String {
-    let plain = !word.is_empty()
-        && word
-            .chars()
-            .all(|char| char.is_ascii_alphanumeric() || "-_./:=@%+,".contains(char));
-    if plain {
-        return word.to_owned();
-    }
-    let quoted = word.replace('\'', r#"'"'"'"#).replace('\n', "'\\\n'");
-    format!("'{quoted}'")
 }
 
 type Settings = (
@@ -430,11 +355,7 @@ type Settings = (
 );
 
 /// Every field of the engine's form, without `..`: either Dokku has a command for it, or it is an option.
-fn settings(
-    build: &mut Builder<'_>,
-    spec: ContainerSpec,
-    properties: &mut BTreeMap<String, String>,
-) -> Settings {
+fn settings(build: &mut Builder<'_>, spec: ContainerSpec, properties: &mut BTreeMap<String, String>) -> Settings {
     let ContainerSpec {
         // Said by properties, ports and the source.
         name: _,
@@ -505,7 +426,7 @@ fn settings(
         }
         let text = value.expose().unwrap_or_default();
         // One that is too long is refused elsewhere, with its place.
-        let kept = text.len() >= 100_000 || crate::dokku::config::check(&key, text).is_ok();
+        let kept = text.len() >= 100_000 || dokku::config::check(&key, text).is_ok();
         if kept && !SHELL_NAMES.contains(&key.as_str()) && !key.starts_with("DOKKU_") {
             config.insert(key, value);
         } else {
@@ -569,10 +490,7 @@ fn settings(
         build.both("--sysctl", &format!("{key}={value}"));
     }
     for limit in ulimits {
-        build.both(
-            "--ulimit",
-            &format!("{}={}:{}", limit.name, limit.soft, limit.hard),
-        );
+        build.both("--ulimit", &format!("{}={}:{}", limit.name, limit.soft, limit.hard));
     }
     for (key, value) in storage_opt {
         build.deploy("--storage-opt", &format!("{key}={value}"));
@@ -613,18 +531,12 @@ fn settings(
         }
     }
     for (flag, value) in health.iter().flat_map(health::options) {
-        if value.is_empty() {
-            build.deploy.push(flag)
-        } else {
-            build.deploy(&flag, &value)
-        }
+        if value.is_empty() { build.deploy.push(flag) } else { build.deploy(&flag, &value) }
     }
     let mut resources = BTreeMap::new();
-    for (name, bytes) in [
-        ("limit.memory", memory),
-        ("reserve.memory", memory_reservation),
-        ("limit.memory-swap", memory_swap),
-    ] {
+    for (name, bytes) in
+        [("limit.memory", memory), ("reserve.memory", memory_reservation), ("limit.memory-swap", memory_swap)]
+    {
         match bytes {
             0 => {}
             -1 => drop(resources.insert(name.to_owned(), "-1".to_owned())),
@@ -667,21 +579,11 @@ fn mounts(build: &mut Builder<'_>, mounts: Vec<ContainerMount>) -> Vec<AppMount>
                 if mount.tmpfs_mode > 0 {
                     options.push(format!("mode={:o}", mount.tmpfs_mode));
                 }
-                options.extend(
-                    mount
-                        .propagation
-                        .split(',')
-                        .filter(|option| !option.is_empty())
-                        .map(str::to_owned),
-                );
+                options.extend(mount.propagation.split(',').filter(|option| !option.is_empty()).map(str::to_owned));
                 if mount.read_only {
                     options.push("ro".into());
                 }
-                let suffix = if options.is_empty() {
-                    String::new()
-                } else {
-                    format!(":{}", options.join(","))
-                };
+                let suffix = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
                 build.both("--tmpfs", &format!("{}{suffix}", mount.target));
             }
             _ if mount.subpath.is_empty() && plain(&mount.source) && plain(&mount.target) => {
@@ -691,22 +593,11 @@ fn mounts(build: &mut Builder<'_>, mounts: Vec<ContainerMount>) -> Vec<AppMount>
                     mount.propagation.as_str(),
                     if mount.no_copy { "nocopy" } else { "" },
                 ];
-                let options = words
-                    .into_iter()
-                    .filter(|word| !word.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(",");
-                out.push(AppMount {
-                    source: mount.source,
-                    target: mount.target,
-                    options,
-                });
+                let options = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(",");
+                out.push(AppMount { source: mount.source, target: mount.target, options });
             }
             kind => {
-                let mut text = format!(
-                    "type={kind},source={},target={}",
-                    mount.source, mount.target
-                );
+                let mut text = format!("type={kind},source={},target={}", mount.source, mount.target);
                 if mount.read_only {
                     text.push_str(",readonly");
                 }
@@ -742,38 +633,6 @@ fn cpus_text(nano: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_survive_xargs() {
-        for word in [
-            "plain",
-            "a b",
-            "it's",
-            "a\"b",
-            "back\\slash",
-            "$HOME",
-            "",
-            "*",
-            "two\nlines",
-            "tab\there",
-        ] {
-            let mut child = std::process::Command::new("xargs")
-                .args(["-n1", "printf", "[%s]"])
-                .stdin(std::process::Stdio::piped())
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            std::io::Write::write_all(child.stdin.as_mut().unwrap(), xargs_word(word).as_bytes())
-                .unwrap();
-            let output = child.wait_with_output().unwrap();
-            assert_eq!(
-                String::from_utf8_lossy(&output.stdout),
-                format!("[{word}]"),
-                "{}",
-                xargs_word(word)
-            );
-        }
-    }
 
     #[test]
     fn amounts_in_dokkus_words() {

@@ -22,19 +22,10 @@ struct Prepared {
 }
 
 /// An app's source and its build options.
-pub(super) fn archive(
-    ctx: &Context<'_>,
-    service: &Service,
-    build: &Build,
-) -> Option<(Source, Vec<(String, String)>)> {
+pub(super) fn archive(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<(Source, Vec<(String, String)>)> {
     let prepared = prepare(ctx, service, build)?;
     let mut options = prepared.options;
-    options.extend(
-        prepared
-            .args
-            .iter()
-            .map(|(name, value)| ("--build-arg".to_owned(), format!("{name}={value}"))),
-    );
+    options.extend(prepared.args.iter().map(|(name, value)| ("--build-arg".to_owned(), format!("{name}={value}"))));
     let source = Source::Archive {
         context: prepared.context,
         dockerfile: prepared.dockerfile,
@@ -45,43 +36,20 @@ pub(super) fn archive(
 }
 
 /// A raw container's or job's image.
-pub(super) fn image(
-    ctx: &Context<'_>,
-    service: &Service,
-    build: &Build,
-) -> Option<(ImageBuildSpec, String)> {
+pub(super) fn image(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<(ImageBuildSpec, String)> {
     let prepared = prepare(ctx, service, build)?;
     let spec = ImageBuildSpec {
-        tag: format!(
-            "dokku-compose/{}-{}:{}",
-            ctx.project,
-            service.name.to_lowercase(),
-            &prepared.digest[..12]
-        ),
+        tag: format!("dokku-compose/{}-{}:{}", ctx.project, service.name.to_lowercase(), &prepared.digest[..12]),
         context: prepared.context,
         dockerfile: PathBuf::from(prepared.dockerfile),
         dockerfile_inline: prepared.inline,
         options: prepared
             .options
             .iter()
-            .map(|(flag, value)| {
-                if value.is_empty() {
-                    flag.clone()
-                } else {
-                    format!("{flag}={value}")
-                }
-            })
+            .map(|(flag, value)| if value.is_empty() { flag.clone() } else { format!("{flag}={value}") })
             .collect(),
-        args: prepared
-            .args
-            .into_iter()
-            .map(|(name, value)| (name, ctx.secret(value)))
-            .collect(),
-        labels: build
-            .labels
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
+        args: prepared.args.into_iter().map(|(name, value)| (name, ctx.secret(value))).collect(),
+        labels: build.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
     };
     Some((spec, prepared.digest))
 }
@@ -117,51 +85,15 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
         extensions: _,
     } = build;
     for (used, key, why) in [
-        (
-            !additional_contexts.is_empty(),
-            "additional_contexts",
-            "further contexts are not sent yet",
-        ),
-        (
-            !secrets.is_empty(),
-            "secrets",
-            "build secrets are not given yet",
-        ),
-        (
-            !ssh.is_empty(),
-            "ssh",
-            "ssh agents are not given to a build yet",
-        ),
-        (
-            !entitlements.is_empty() || *privileged,
-            "entitlements",
-            "builds run without privileges",
-        ),
-        (
-            isolation.is_some(),
-            "isolation",
-            "it exists on Windows only",
-        ),
-        (
-            provenance.is_some() || sbom.is_some(),
-            "provenance",
-            "no attestations are made",
-        ),
-        (
-            *pull,
-            "pull",
-            "Dokku drops --pull: base images are pulled when absent",
-        ),
-        (
-            !no_cache_filter.is_empty(),
-            "no_cache_filter",
-            "Dokku does not pass it on",
-        ),
-        (
-            platforms.len() > 1,
-            "platforms",
-            "one image for this server is built",
-        ),
+        (!additional_contexts.is_empty(), "additional_contexts", "further contexts are not sent yet"),
+        (!secrets.is_empty(), "secrets", "build secrets are not given yet"),
+        (!ssh.is_empty(), "ssh", "ssh agents are not given to a build yet"),
+        (!entitlements.is_empty() || *privileged, "entitlements", "builds run without privileges"),
+        (isolation.is_some(), "isolation", "it exists on Windows only"),
+        (provenance.is_some() || sbom.is_some(), "provenance", "no attestations are made"),
+        (*pull, "pull", "Dokku drops --pull: base images are pulled when absent"),
+        (!no_cache_filter.is_empty(), "no_cache_filter", "Dokku does not pass it on"),
+        (platforms.len() > 1, "platforms", "one image for this server is built"),
     ] {
         if used {
             ctx.not_done(&path(key), why, "");
@@ -182,7 +114,7 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
         ctx.error(
             "missing-context",
             &path("context"),
-            format!("the build context {text} is not a directory"),
+            format!("the build context {} is not a directory", shown(ctx, &directory)),
             "import the whole directory, not the compose file alone",
         );
         return None;
@@ -233,10 +165,8 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
     for (key, value) in labels {
         option("--label", &format!("{key}={value}"));
     }
-    let args: BTreeMap<String, String> = args
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
-        .collect();
+    let args: BTreeMap<String, String> =
+        args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
     let ignore = Ignore::read(&directory);
     let content = match tree::digest_without(&directory, &|path| ignore.matches(path)) {
         Ok(Some(content)) => content,
@@ -251,39 +181,19 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
             return None;
         }
     };
-    let hidden: BTreeMap<&String, String> = args
-        .iter()
-        .map(|(name, value)| (name, ctx.key.digest(value)))
-        .collect();
+    let hidden: BTreeMap<&String, String> = args.iter().map(|(name, value)| (name, ctx.key.digest(value))).collect();
     let digest = digest(&(content, &name, &inline, &options, hidden));
-    Some(Prepared {
-        context: directory,
-        dockerfile: name,
-        inline,
-        options,
-        args,
-        digest,
-    })
+    Some(Prepared { context: directory, dockerfile: name, inline, options, args, digest })
 }
 
 /// The text of a Dockerfile that lies outside its context, which an archive cannot carry under its own name.
-fn outside(
-    ctx: &Context<'_>,
-    path: &str,
-    context: &Path,
-    dockerfile: &str,
-) -> Option<Option<String>> {
-    let file = if Path::new(dockerfile).is_absolute() {
-        PathBuf::from(dockerfile)
-    } else {
-        context.join(dockerfile)
-    };
+fn outside(ctx: &Context<'_>, path: &str, context: &Path, dockerfile: &str) -> Option<Option<String>> {
+    let file = if Path::new(dockerfile).is_absolute() { PathBuf::from(dockerfile) } else { context.join(dockerfile) };
     if !file.is_file() {
-        let shown = file.strip_prefix(&ctx.compose.working_dir).unwrap_or(&file);
         ctx.error(
             "missing-dockerfile",
             path,
-            format!("there is no {} to build from", shown.display()),
+            format!("there is no {} to build from", shown(ctx, &file)),
             "create it, or name another with build.dockerfile",
         );
         return None;
@@ -292,9 +202,7 @@ fn outside(
         return None;
     }
     let inside = match (file.canonicalize(), context.canonicalize()) {
-        (Ok(file), Ok(context)) => {
-            file.starts_with(context) && !Path::new(dockerfile).is_absolute()
-        }
+        (Ok(file), Ok(context)) => file.starts_with(context) && !Path::new(dockerfile).is_absolute(),
         _ => false,
     };
     if inside {
@@ -303,13 +211,13 @@ fn outside(
     match std::fs::read_to_string(&file) {
         Ok(text) => Some(Some(text)),
         Err(error) => {
-            ctx.error(
-                "unreadable-dockerfile",
-                path,
-                format!("cannot read {}: {error}", file.display()),
-                "",
-            );
+            ctx.error("unreadable-dockerfile", path, format!("cannot read {}: {error}", file.display()), "");
             None
         }
     }
+}
+
+/// A path as the reader knows it: from the project's directory, which may be a temporary one.
+fn shown(ctx: &Context<'_>, path: &Path) -> String {
+    path.strip_prefix(&ctx.compose.working_dir).unwrap_or(path).display().to_string()
 }

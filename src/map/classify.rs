@@ -26,18 +26,11 @@ impl Form {
 
 /// Decides, first rule first; `None` where the service is left out.
 pub(super) fn form(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> Option<(Form, String)> {
-    if service
-        .labels
-        .get("com.dokku.compose")
-        .is_some_and(|value| value == "false")
-    {
+    if service.labels.get("com.dokku.compose").is_some_and(|value| value == "false") {
         return None;
     }
     let (form, why) = decide(ctx, relations, service);
-    let before = ctx
-        .remembered
-        .and_then(|last| last.services.get(&service.name))
-        .map(|last| &last.kind);
+    let before = ctx.remembered.and_then(|last| last.services.get(&service.name)).map(|last| &last.kind);
     if let Some(before) = before
         && before.word() != form.word()
     {
@@ -52,10 +45,7 @@ pub(super) fn form(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servi
             "kind-changed",
             &path,
             message,
-            &format!(
-                "keep it as it is with x-dokku: {{as: {}}}, or destroy the project first",
-                kind_word(before)
-            ),
+            &format!("keep it as it is with x-dokku: {{as: {}}}, or destroy the project first", kind_word(before)),
         );
     }
     Some((form, why))
@@ -67,21 +57,11 @@ fn kind_word(kind: &Kind) -> &'static str {
 
 fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> (Form, String) {
     let path = format!("services.{}.x-dokku", service.name);
-    match service
-        .extensions
-        .get("x-dokku")
-        .and_then(|value| value.get("as"))
-        .and_then(serde_json::Value::as_str)
-    {
+    match service.extensions.get("x-dokku").and_then(|value| value.get("as")).and_then(serde_json::Value::as_str) {
         Some("app") => return (Form::App, "x-dokku says app".into()),
         Some("container") => return (Form::Container, "x-dokku says container".into()),
         Some("job") => return (Form::Job, "x-dokku says job".into()),
-        Some(other) => ctx.error(
-            "x-dokku",
-            &path,
-            format!("x-dokku.as cannot be {other}"),
-            "app, container or job",
-        ),
+        Some(other) => ctx.error("x-dokku", &path, format!("x-dokku.as cannot be {other}"), "app, container or job"),
         None => {}
     }
     let waiting = relations.awaited_by(&service.name);
@@ -92,42 +72,20 @@ fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> (F
         return (Form::Job, "restart is no: runs once".into());
     }
     if matches!(
-        service
-            .deploy
-            .as_ref()
-            .and_then(|deploy| deploy.mode.as_deref()),
+        service.deploy.as_ref().and_then(|deploy| deploy.mode.as_deref()),
         Some("replicated-job" | "global-job")
     ) {
         return (Form::Job, "deploy.mode is a job: runs once".into());
     }
-    for (key, value) in [
-        ("network_mode", &service.network_mode),
-        ("pid", &service.pid),
-        ("ipc", &service.ipc),
-    ] {
-        if value
-            .as_deref()
-            .is_some_and(|value| value.starts_with("service:") || value.starts_with("container:"))
-        {
-            return (
-                Form::Container,
-                format!("{key} shares another container's namespace"),
-            );
+    for (key, value) in [("network_mode", &service.network_mode), ("pid", &service.pid), ("ipc", &service.ipc)] {
+        if value.as_deref().is_some_and(|value| value.starts_with("service:") || value.starts_with("container:")) {
+            return (Form::Container, format!("{key} shares another container's namespace"));
         }
     }
-    if let Some(store) = service
-        .image
-        .as_deref()
-        .filter(|_| service.build.is_none())
-        .and_then(datastores::of_image)
-    {
+    if let Some(store) = service.image.as_deref().filter(|_| service.build.is_none()).and_then(datastores::of_image) {
         return (
             Form::Container,
-            format!(
-                "image {}, a {} database",
-                service.image.as_deref().unwrap_or_default(),
-                store.plugin
-            ),
+            format!("image {}, a {} database", service.image.as_deref().unwrap_or_default(), store.plugin),
         );
     }
     let why = match (&service.build, &service.image) {

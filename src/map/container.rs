@@ -47,7 +47,7 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         extensions: _,
         stop_grace_period,
         deploy,
-        develop: _,
+        develop,
         attach: _,
         restart,
         provider,
@@ -151,110 +151,33 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         "hooks are not run yet",
         "run the command from the image's entrypoint",
     );
-    not_done(
-        !pre_stop.is_empty(),
-        "pre_stop",
-        "hooks are not run yet",
-        "handle the stop signal in the container",
-    );
-    not_done(
-        blkio_config.is_some(),
-        "blkio_config",
-        "block device limits are not set yet",
-        "",
-    );
-    not_done(
-        cpu_count.is_some(),
-        "cpu_count",
-        "it exists on Windows only",
-        "use cpus",
-    );
-    not_done(
-        cpu_percent.is_some(),
-        "cpu_percent",
-        "it exists on Windows only",
-        "use cpus",
-    );
-    not_done(
-        cpu_rt_period.is_some(),
-        "cpu_rt_period",
-        "real-time scheduling is not set yet",
-        "",
-    );
-    not_done(
-        cpu_rt_runtime.is_some(),
-        "cpu_rt_runtime",
-        "real-time scheduling is not set yet",
-        "",
-    );
-    not_done(
-        cpu_period.is_some(),
-        "cpu_period",
-        "the CFS period is not set yet",
-        "use cpus",
-    );
-    not_done(
-        cpu_quota.is_some(),
-        "cpu_quota",
-        "the CFS quota is not set yet",
-        "use cpus",
-    );
-    not_done(
-        credential_spec.is_some(),
-        "credential_spec",
-        "it exists on Windows only",
-        "",
-    );
-    not_done(
-        isolation.is_some(),
-        "isolation",
-        "it exists on Windows only",
-        "",
-    );
-    not_done(
-        mem_swappiness.is_some(),
-        "mem_swappiness",
-        "swappiness is not set yet",
-        "",
-    );
-    not_done(
-        mac_address.is_some(),
-        "mac_address",
-        "a fixed MAC address cannot be kept over a deploy",
-        "",
-    );
-    not_done(
-        !models.is_empty(),
-        "models",
-        "AI models are not provided",
-        "declare the model server as a service",
-    );
-    not_done(
-        umask.is_some(),
-        "umask",
-        "the engine has no such setting",
-        "set it in the image's entrypoint",
-    );
-    not_done(
-        *use_api_socket,
-        "use_api_socket",
-        "the engine's socket is not given to a service",
-        "",
-    );
+    not_done(!pre_stop.is_empty(), "pre_stop", "hooks are not run yet", "handle the stop signal in the container");
+    not_done(blkio_config.is_some(), "blkio_config", "block device limits are not set yet", "");
+    not_done(cpu_count.is_some(), "cpu_count", "it exists on Windows only", "use cpus");
+    not_done(cpu_percent.is_some(), "cpu_percent", "it exists on Windows only", "use cpus");
+    not_done(cpu_rt_period.is_some(), "cpu_rt_period", "real-time scheduling is not set yet", "");
+    not_done(cpu_rt_runtime.is_some(), "cpu_rt_runtime", "real-time scheduling is not set yet", "");
+    not_done(cpu_period.is_some(), "cpu_period", "the CFS period is not set yet", "use cpus");
+    not_done(cpu_quota.is_some(), "cpu_quota", "the CFS quota is not set yet", "use cpus");
+    not_done(credential_spec.is_some(), "credential_spec", "it exists on Windows only", "");
+    not_done(isolation.is_some(), "isolation", "it exists on Windows only", "");
+    not_done(mem_swappiness.is_some(), "mem_swappiness", "swappiness is not set yet", "");
+    not_done(mac_address.is_some(), "mac_address", "a fixed MAC address cannot be kept over a deploy", "");
+    not_done(!models.is_empty(), "models", "AI models are not provided", "declare the model server as a service");
+    not_done(umask.is_some(), "umask", "the engine has no such setting", "set it in the image's entrypoint");
+    not_done(*use_api_socket, "use_api_socket", "the engine's socket is not given to a service", "");
+
+    if develop.is_some() {
+        ctx.approximated(&path("develop"), "sources are not watched: import again after a change", "");
+    }
 
     let mut spec = ContainerSpec {
         name: app.to_owned(),
         platform: text(platform),
         command: command.clone(),
         entrypoint: entrypoint.clone(),
-        labels: labels
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-        annotations: annotations
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
+        labels: labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        annotations: annotations.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         user: text(user),
         group_add: group_add.clone(),
         working_dir: text(working_dir),
@@ -266,8 +189,7 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         expose: expose.clone(),
         restart: text(restart),
         stop_signal: text(stop_signal),
-        stop_timeout: stop_grace_period
-            .map(|grace| i64::try_from(grace.seconds()).unwrap_or(i64::MAX)),
+        stop_timeout: stop_grace_period.map(|grace| i64::try_from(grace.seconds()).unwrap_or(i64::MAX)),
         privileged: *privileged,
         cap_add: cap_add.clone(),
         cap_drop: cap_drop.clone(),
@@ -278,11 +200,7 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         dns_opt: dns_opt.clone(),
         extra_hosts: extra_hosts
             .iter()
-            .flat_map(|(host, addresses)| {
-                addresses
-                    .iter()
-                    .map(move |address| format!("{host}:{address}"))
-            })
+            .flat_map(|(host, addresses)| addresses.iter().map(move |address| format!("{host}:{address}")))
             .collect(),
         read_only: *read_only,
         uts: text(uts),
@@ -290,10 +208,7 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         cgroup: text(cgroup),
         cgroup_parent: text(cgroup_parent),
         runtime: text(runtime),
-        sysctls: sysctls
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
+        sysctls: sysctls.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         shm_size: shm_size.map_or(0, |size| size.0),
         memory: mem_limit.map_or(0, |size| size.0),
         memory_reservation: mem_reservation.map_or(0, |size| size.0),
@@ -304,13 +219,8 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         pids_limit: pids_limit.unwrap_or(0),
         oom_kill_disable: *oom_kill_disable,
         oom_score_adj: oom_score_adj.unwrap_or(0),
-        storage_opt: storage_opt
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-        log_driver: logging
-            .as_ref()
-            .map_or_else(String::new, |logging| text(&logging.driver)),
+        storage_opt: storage_opt.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        log_driver: logging.as_ref().map_or_else(String::new, |logging| text(&logging.driver)),
         log_options: logging
             .iter()
             .flat_map(|logging| &logging.options)
@@ -320,26 +230,17 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
     };
     for (key, value) in environment {
         if let Some(value) = value {
-            spec.environment
-                .insert(key.clone(), ctx.secret(value.clone()));
+            spec.environment.insert(key.clone(), ctx.secret(value.clone()));
         }
     }
     for (name, ulimit) in ulimits {
         let (soft, hard) = ulimit.limits();
-        spec.ulimits.push(UlimitSpec {
-            name: name.clone(),
-            soft,
-            hard,
-        });
+        spec.ulimits.push(UlimitSpec { name: name.clone(), soft, hard });
     }
     for device in devices {
         spec.devices.push(DeviceSpec {
             source: text(&device.source),
-            target: device
-                .target
-                .clone()
-                .or_else(|| device.source.clone())
-                .unwrap_or_default(),
+            target: device.target.clone().or_else(|| device.source.clone()).unwrap_or_default(),
             permissions: device.permissions.clone().unwrap_or_else(|| "rwm".into()),
         });
     }
@@ -356,21 +257,10 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
     let mut named = Vec::new();
     storage::mounts(ctx, service, volumes, &mut spec, &mut files, &mut named);
     storage::tmpfs(tmpfs, &mut spec);
-    storage::volumes_from(
-        ctx,
-        service,
-        volumes_from,
-        &mut spec,
-        &mut files,
-        &mut named,
-    );
+    storage::volumes_from(ctx, service, volumes_from, &mut spec, &mut files, &mut named);
     storage::secrets(ctx, service, secrets, &mut spec, &mut files);
     storage::configs(ctx, service, configs, &mut spec, &mut files);
-    Mapped {
-        spec,
-        files,
-        volumes: named,
-    }
+    Mapped { spec, files, volumes: named }
 }
 
 fn text(value: &Option<String>) -> String {
@@ -405,17 +295,12 @@ fn namespace(relations: &Relations<'_>, value: &Option<String>) -> String {
     }
 }
 
-fn deploy(
-    ctx: &Context<'_>,
-    service: &Service,
-    deploy: &crate::model::Deploy,
-    spec: &mut ContainerSpec,
-) {
+fn deploy(ctx: &Context<'_>, service: &Service, deploy: &crate::model::Deploy, spec: &mut ContainerSpec) {
     let path = |key: &str| format!("services.{}.deploy.{key}", service.name);
     let crate::model::Deploy {
         mode,
         replicas: _,
-        labels: _,
+        labels,
         update_config,
         rollback_config,
         resources,
@@ -424,15 +309,24 @@ fn deploy(
         endpoint_mode,
         extensions: _,
     } = deploy;
-    if mode.as_deref().is_some_and(|mode| mode != "replicated") {
-        ctx.approximated(&path("mode"), "one server: it runs as `replicated`", "");
+    match mode.as_deref() {
+        Some("global") => ctx.approximated(&path("mode"), "one server: it runs as `replicated`", ""),
+        Some("global-job") => ctx.approximated(&path("mode"), "one server: it runs as `replicated-job`", ""),
+        _ => {}
+    }
+    if !labels.is_empty() {
+        ctx.not_done(
+            &path("labels"),
+            "they are a Swarm service's, and there is none",
+            "use labels of the service, which its containers get",
+        );
     }
     if let Some(update) = update_config {
         for (used, key) in [
             (update.delay.is_some(), "delay"),
             (update.monitor.is_some(), "monitor"),
             (update.max_failure_ratio.is_some(), "max_failure_ratio"),
-            (update.parallelism.is_some(), "parallelism"),
+            (update.parallelism.is_some_and(|many| many != 1), "parallelism"),
         ] {
             if used {
                 ctx.not_done(
@@ -442,24 +336,12 @@ fn deploy(
                 );
             }
         }
-        if update
-            .failure_action
-            .as_deref()
-            .is_some_and(|action| action != "rollback")
-        {
-            ctx.approximated(
-                &path("update_config.failure_action"),
-                "a failed import is always rolled back",
-                "",
-            );
+        if update.failure_action.as_deref().is_some_and(|action| action != "rollback") {
+            ctx.approximated(&path("update_config.failure_action"), "a failed import is always rolled back", "");
         }
     }
     if rollback_config.is_some() {
-        ctx.not_done(
-            &path("rollback_config"),
-            "an import rolls back as a whole, at once",
-            "",
-        );
+        ctx.not_done(&path("rollback_config"), "an import rolls back as a whole, at once", "");
     }
     if !placement.constraints.is_empty()
         || !placement.preferences.is_empty()
@@ -467,12 +349,8 @@ fn deploy(
     {
         ctx.not_done(&path("placement"), "there is one server", "");
     }
-    if endpoint_mode.is_some() {
-        ctx.not_done(
-            &path("endpoint_mode"),
-            "names resolve to the containers, as with dnsrr",
-            "",
-        );
+    if endpoint_mode.as_deref().is_some_and(|mode| mode != "dnsrr") {
+        ctx.not_done(&path("endpoint_mode"), "names resolve to the containers, as with dnsrr", "");
     }
     if let Some(policy) = restart_policy {
         spec.restart = match (policy.condition.as_deref(), policy.max_attempts) {
@@ -481,16 +359,9 @@ fn deploy(
             (Some("on-failure"), None) => "on-failure".into(),
             _ => "always".into(),
         };
-        for (used, key) in [
-            (policy.delay.is_some(), "delay"),
-            (policy.window.is_some(), "window"),
-        ] {
+        for (used, key) in [(policy.delay.is_some(), "delay"), (policy.window.is_some(), "window")] {
             if used {
-                ctx.not_done(
-                    &path(&format!("restart_policy.{key}")),
-                    "the engine restarts with its own back-off",
-                    "",
-                );
+                ctx.not_done(&path(&format!("restart_policy.{key}")), "the engine restarts with its own back-off", "");
             }
         }
     }
@@ -500,21 +371,13 @@ fn deploy(
             spec.memory_reservation = memory.0;
         }
         if reservations.cpus.is_some() {
-            ctx.not_done(
-                &path("resources.reservations.cpus"),
-                "the engine reserves no CPU",
-                "use cpu_shares",
-            );
+            ctx.not_done(&path("resources.reservations.cpus"), "the engine reserves no CPU", "use cpu_shares");
         }
         if !reservations.devices.is_empty() {
             spec.gpus = gpu_count(&reservations.devices);
         }
         if !reservations.generic_resources.is_empty() {
-            ctx.not_done(
-                &path("resources.reservations.generic_resources"),
-                "there is one server",
-                "",
-            );
+            ctx.not_done(&path("resources.reservations.generic_resources"), "there is one server", "");
         }
     }
 }
@@ -553,11 +416,7 @@ pub(super) fn digest(value: &impl serde::Serialize) -> String {
     use sha2::{Digest, Sha256};
     // Serialising our own plain structures cannot fail; an empty text would only mean a needless recreate.
     let text = serde_json::to_string(value).unwrap_or_default();
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Labels that say whose a container is, and what.
@@ -565,13 +424,7 @@ pub(super) fn own_labels(ctx: &Context<'_>, service: &str, job: bool) -> BTreeMa
     let kind = if job { "job" } else { "container" };
     BTreeMap::from([
         ("com.dokku-compose.kind".to_owned(), kind.to_owned()),
-        (
-            crate::plan::raw::PROJECT_LABEL.to_owned(),
-            ctx.project.to_owned(),
-        ),
-        (
-            crate::plan::raw::SERVICE_LABEL.to_owned(),
-            service.to_owned(),
-        ),
+        (crate::plan::raw::PROJECT_LABEL.to_owned(), ctx.project.to_owned()),
+        (crate::plan::raw::SERVICE_LABEL.to_owned(), service.to_owned()),
     ])
 }

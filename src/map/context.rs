@@ -71,7 +71,12 @@ impl Context<'_> {
             return true;
         }
         let message = format!("{} is outside of what was sent", file.display());
-        self.error("host-path", path, message, "send it along, or import a directory of the server as its administrator");
+        self.error(
+            "host-path",
+            path,
+            message,
+            "send it along, or import a directory of the server as its administrator",
+        );
         false
     }
 
@@ -81,14 +86,7 @@ impl Context<'_> {
     }
 
     /// A finding at the key or value at `path` of the project's tree.
-    pub fn report(
-        &self,
-        severity: Severity,
-        code: &'static str,
-        path: &str,
-        message: impl Into<String>,
-        hint: &str,
-    ) {
+    pub fn report(&self, severity: Severity, code: &'static str, path: &str, message: impl Into<String>, hint: &str) {
         let mut diagnostic = Diagnostic::new(severity, code, message);
         if let Some(span) = self.nearest(path) {
             diagnostic = diagnostic.at(span);
@@ -119,24 +117,12 @@ impl Context<'_> {
     pub fn not_done(&self, path: &str, why: &str, instead: &str) {
         let key = path.strip_prefix("services.").unwrap_or(path);
         self.findings.not_done.borrow_mut().insert(path.to_owned());
-        self.report(
-            Severity::Warning,
-            "not-done",
-            path,
-            format!("{key} is not done: {why}"),
-            instead,
-        );
+        self.report(Severity::Warning, "not-done", path, format!("{key} is not done: {why}"), instead);
     }
 
     /// A key that is done in another way than the file says.
     pub fn approximated(&self, path: &str, how: &str, hint: &str) {
         let key = path.strip_prefix("services.").unwrap_or(path);
-        self.report(
-            Severity::Note,
-            "approximated",
-            path,
-            format!("{key}: {how}"),
-            hint,
-        );
+        self.report(Severity::Note, "approximated", path, format!("{key}: {how}"), hint);
     }
 }

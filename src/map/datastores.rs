@@ -22,94 +22,33 @@ pub const DATASTORES: &[Datastore] = &[
     },
     Datastore {
         plugin: "mysql",
-        repositories: &[
-            "mysql",
-            "mysql/mysql-server",
-            "bitnami/mysql",
-            "percona",
-            "percona/percona-server",
-        ],
+        repositories: &["mysql", "mysql/mysql-server", "bitnami/mysql", "percona", "percona/percona-server"],
     },
-    Datastore {
-        plugin: "mariadb",
-        repositories: &["mariadb", "bitnami/mariadb"],
-    },
-    Datastore {
-        plugin: "mongo",
-        repositories: &["mongo", "bitnami/mongodb"],
-    },
+    Datastore { plugin: "mariadb", repositories: &["mariadb", "bitnami/mariadb"] },
+    Datastore { plugin: "mongo", repositories: &["mongo", "bitnami/mongodb"] },
     Datastore {
         plugin: "redis",
-        repositories: &[
-            "redis",
-            "bitnami/redis",
-            "valkey/valkey",
-            "redis/redis-stack-server",
-        ],
+        repositories: &["redis", "bitnami/redis", "valkey/valkey", "redis/redis-stack-server"],
     },
-    Datastore {
-        plugin: "memcached",
-        repositories: &["memcached", "bitnami/memcached"],
-    },
-    Datastore {
-        plugin: "rabbitmq",
-        repositories: &["rabbitmq", "bitnami/rabbitmq"],
-    },
+    Datastore { plugin: "memcached", repositories: &["memcached", "bitnami/memcached"] },
+    Datastore { plugin: "rabbitmq", repositories: &["rabbitmq", "bitnami/rabbitmq"] },
     Datastore {
         plugin: "elasticsearch",
-        repositories: &[
-            "elasticsearch",
-            "elasticsearch/elasticsearch",
-            "bitnami/elasticsearch",
-        ],
+        repositories: &["elasticsearch", "elasticsearch/elasticsearch", "bitnami/elasticsearch"],
     },
     Datastore {
         plugin: "clickhouse",
-        repositories: &[
-            "clickhouse/clickhouse-server",
-            "clickhouse",
-            "yandex/clickhouse-server",
-        ],
+        repositories: &["clickhouse/clickhouse-server", "clickhouse", "yandex/clickhouse-server"],
     },
-    Datastore {
-        plugin: "couchdb",
-        repositories: &["couchdb", "bitnami/couchdb"],
-    },
-    Datastore {
-        plugin: "meilisearch",
-        repositories: &["getmeili/meilisearch"],
-    },
-    Datastore {
-        plugin: "nats",
-        repositories: &["nats", "bitnami/nats"],
-    },
-    Datastore {
-        plugin: "typesense",
-        repositories: &["typesense/typesense"],
-    },
-    Datastore {
-        plugin: "solr",
-        repositories: &["solr", "bitnami/solr"],
-    },
-    Datastore {
-        plugin: "rethinkdb",
-        repositories: &["rethinkdb"],
-    },
-    Datastore {
-        plugin: "graphite",
-        repositories: &[
-            "graphiteapp/graphite-statsd",
-            "dokku/docker-grafana-graphite",
-        ],
-    },
-    Datastore {
-        plugin: "omnisci",
-        repositories: &["omnisci/core-os-cpu", "omnisci/omnisci-ee-cpu"],
-    },
-    Datastore {
-        plugin: "pushpin",
-        repositories: &["fanout/pushpin"],
-    },
+    Datastore { plugin: "couchdb", repositories: &["couchdb", "bitnami/couchdb"] },
+    Datastore { plugin: "meilisearch", repositories: &["getmeili/meilisearch"] },
+    Datastore { plugin: "nats", repositories: &["nats", "bitnami/nats"] },
+    Datastore { plugin: "typesense", repositories: &["typesense/typesense"] },
+    Datastore { plugin: "solr", repositories: &["solr", "bitnami/solr"] },
+    Datastore { plugin: "rethinkdb", repositories: &["rethinkdb"] },
+    Datastore { plugin: "graphite", repositories: &["graphiteapp/graphite-statsd", "dokku/docker-grafana-graphite"] },
+    Datastore { plugin: "omnisci", repositories: &["omnisci/core-os-cpu", "omnisci/omnisci-ee-cpu"] },
+    Datastore { plugin: "pushpin", repositories: &["fanout/pushpin"] },
 ];
 
 /// The datastore that an image is, by its repository.
@@ -117,17 +56,13 @@ pub const DATASTORES: &[Datastore] = &[
 /// A registry host (`docker.io/`, `ghcr.io/`, `localhost:5000/`) and `library/` are left aside, tag and digest too.
 pub fn of_image(image: &str) -> Option<&'static Datastore> {
     let repository = repository(image);
-    DATASTORES
-        .iter()
-        .find(|row| row.repositories.contains(&repository))
+    DATASTORES.iter().find(|row| row.repositories.contains(&repository))
 }
 
 fn repository(image: &str) -> &str {
     let name = image.split('@').next().unwrap_or(image);
     let name = match name.split_once('/') {
-        Some((host, rest)) if host.contains('.') || host.contains(':') || host == "localhost" => {
-            rest
-        }
+        Some((host, rest)) if host.contains('.') || host.contains(':') || host == "localhost" => rest,
         _ => name,
     };
     let name = name.strip_prefix("library/").unwrap_or(name);
@@ -149,10 +84,7 @@ mod tests {
         assert_eq!(plugin("docker.io/library/mysql:8"), Some("mysql"));
         assert_eq!(plugin("localhost:5000/redis@sha256:00"), Some("redis"));
         assert_eq!(plugin("mongo:3.4"), Some("mongo"));
-        assert_eq!(
-            plugin("docker.elastic.co/elasticsearch/elasticsearch:8.1.0"),
-            Some("elasticsearch")
-        );
+        assert_eq!(plugin("docker.elastic.co/elasticsearch/elasticsearch:8.1.0"), Some("elasticsearch"));
         for app in [
             "mongo-express",
             "rediscommander/redis-commander",

@@ -15,12 +15,11 @@ pub enum Route {
 
 /// Container ports that are known to speak something else than HTTP.
 const OTHER_PROTOCOLS: &[u32] = &[
-    20, 21, 22, 23, 25, 53, 110, 111, 119, 123, 135, 137, 138, 139, 143, 161, 162, 179, 389, 445,
-    465, 514, 515, 530, 543, 544, 546, 547, 548, 554, 587, 631, 636, 646, 853, 873, 989, 990, 993,
-    995, 1080, 1194, 1433, 1434, 1521, 1522, 1723, 1883, 2049, 2181, 2375, 2376, 2379, 2380, 3128,
-    3268, 3269, 3306, 3389, 4222, 4369, 5060, 5061, 5222, 5269, 5432, 5433, 5671, 5672, 5900, 6379,
-    6380, 6432, 6514, 6667, 6697, 7000, 7001, 7199, 7687, 8883, 9042, 9092, 9093, 9094, 9160, 9300,
-    11211, 25565, 25672, 26379, 27017, 27018, 27019, 28015, 29015, 33060, 50000, 51820, 61616,
+    20, 21, 22, 23, 25, 53, 110, 111, 119, 123, 135, 137, 138, 139, 143, 161, 162, 179, 389, 445, 465, 514, 515, 530,
+    543, 544, 546, 547, 548, 554, 587, 631, 636, 646, 853, 873, 989, 990, 993, 995, 1080, 1194, 1433, 1434, 1521, 1522,
+    1723, 1883, 2049, 2181, 2375, 2376, 2379, 2380, 3128, 3268, 3269, 3306, 3389, 4222, 4369, 5060, 5061, 5222, 5269,
+    5432, 5433, 5671, 5672, 5900, 6379, 6380, 6432, 6514, 6667, 6697, 7000, 7001, 7199, 7687, 8883, 9042, 9092, 9093,
+    9094, 9160, 9300, 11211, 25565, 25672, 26379, 27017, 27018, 27019, 28015, 29015, 33060, 50000, 51820, 61616,
 ];
 
 /// Container ports that are known to speak TLS, which the proxy cannot pass on to an app.
@@ -30,18 +29,10 @@ const TLS: &[u32] = &[443, 8443, 9443];
 pub fn route(service: &Service, port: &Port) -> Route {
     let target = port.target;
     let published = port.published.as_deref().unwrap_or_default();
-    if port
-        .protocol
-        .as_deref()
-        .is_some_and(|protocol| protocol != "tcp")
-    {
+    if port.protocol.as_deref().is_some_and(|protocol| protocol != "tcp") {
         return Route::Host("not TCP");
     }
-    if port
-        .host_ip
-        .as_deref()
-        .is_some_and(|address| !matches!(address, "" | "0.0.0.0" | "::"))
-    {
+    if port.host_ip.as_deref().is_some_and(|address| !matches!(address, "" | "0.0.0.0" | "::")) {
         return Route::Host("bound to an address of the host");
     }
     if let Some(protocol) = port.app_protocol.as_deref() {
@@ -50,10 +41,7 @@ pub fn route(service: &Service, port: &Port) -> Route {
             _ => guard(published, "app_protocol"),
         };
     }
-    if port.name.as_deref().is_some_and(|name| {
-        name.split(['-', '_'])
-            .any(|word| matches!(word, "http" | "web"))
-    }) {
+    if port.name.as_deref().is_some_and(|name| name.split(['-', '_']).any(|word| matches!(word, "http" | "web"))) {
         return Route::Proxy("the port's name");
     }
     if proxied_by_label(service, target) {
@@ -80,15 +68,10 @@ fn guard(published: &str, reason: &'static str) -> Route {
 fn proxied_by_label(service: &Service, target: u32) -> bool {
     let target = target.to_string();
     let traefik = service.labels.iter().any(|(label, value)| {
-        label.starts_with("traefik.http.services.")
-            && label.ends_with(".loadbalancer.server.port")
-            && *value == target
+        label.starts_with("traefik.http.services.") && label.ends_with(".loadbalancer.server.port") && *value == target
     });
-    let virtual_port = service
-        .environment
-        .get("VIRTUAL_PORT")
-        .and_then(Option::as_deref)
-        .is_some_and(|port| port == target);
+    let virtual_port =
+        service.environment.get("VIRTUAL_PORT").and_then(Option::as_deref).is_some_and(|port| port == target);
     traefik || virtual_port
 }
 
@@ -97,74 +80,30 @@ mod tests {
     use super::*;
 
     fn port(target: u32, published: &str) -> Port {
-        Port {
-            target,
-            published: Some(published.to_owned()),
-            protocol: Some("tcp".into()),
-            ..Port::default()
-        }
+        Port { target, published: Some(published.to_owned()), protocol: Some("tcp".into()), ..Port::default() }
     }
 
     #[test]
     fn the_table_decides() {
         let service = Service::default();
         let is = |port: Port| route(&service, &port);
+        assert_eq!(is(port(1337, "1337")), Route::Proxy("HTTP unless known otherwise"));
+        assert_eq!(is(port(5432, "5432")), Route::Host("well-known port of another protocol"));
         assert_eq!(
-            is(port(1337, "1337")),
-            Route::Proxy("HTTP unless known otherwise")
-        );
-        assert_eq!(
-            is(port(5432, "5432")),
-            Route::Host("well-known port of another protocol")
-        );
-        assert_eq!(
-            is(Port {
-                host_ip: Some("127.0.0.1".into()),
-                ..port(80, "8080")
-            }),
+            is(Port { host_ip: Some("127.0.0.1".into()), ..port(80, "8080") }),
             Route::Host("bound to an address of the host")
         );
-        assert_eq!(
-            is(Port {
-                protocol: Some("udp".into()),
-                ..port(53, "53")
-            }),
-            Route::Host("not TCP")
-        );
-        assert_eq!(
-            is(port(443, "443")),
-            Route::Dropped("Dokku's proxy holds this port of the host")
-        );
-        assert_eq!(
-            is(port(443, "8443")),
-            Route::Host("TLS ends in the container")
-        );
-        assert_eq!(
-            is(Port {
-                app_protocol: Some("http".into()),
-                ..port(9092, "9092")
-            }),
-            Route::Proxy("app_protocol")
-        );
-        assert_eq!(
-            is(Port {
-                name: Some("admin-web".into()),
-                ..port(7000, "7000")
-            }),
-            Route::Proxy("the port's name")
-        );
+        assert_eq!(is(Port { protocol: Some("udp".into()), ..port(53, "53") }), Route::Host("not TCP"));
+        assert_eq!(is(port(443, "443")), Route::Dropped("Dokku's proxy holds this port of the host"));
+        assert_eq!(is(port(443, "8443")), Route::Host("TLS ends in the container"));
+        assert_eq!(is(Port { app_protocol: Some("http".into()), ..port(9092, "9092") }), Route::Proxy("app_protocol"));
+        assert_eq!(is(Port { name: Some("admin-web".into()), ..port(7000, "7000") }), Route::Proxy("the port's name"));
     }
 
     #[test]
     fn proxy_labels_name_an_http_port() {
         let mut service = Service::default();
-        service.labels.insert(
-            "traefik.http.services.x.loadbalancer.server.port".into(),
-            "5000".into(),
-        );
-        assert_eq!(
-            route(&service, &port(5000, "1")),
-            Route::Proxy("proxy labels")
-        );
+        service.labels.insert("traefik.http.services.x.loadbalancer.server.port".into(), "5000".into());
+        assert_eq!(route(&service, &port(5000, "1")), Route::Proxy("proxy labels"));
     }
 }

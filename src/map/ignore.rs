@@ -23,14 +23,9 @@ impl Ignore {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (keep, pattern) = line
-                .strip_prefix('!')
-                .map_or((false, line), |rest| (true, rest.trim()));
-            let parts: Vec<String> = pattern
-                .split('/')
-                .filter(|part| !part.is_empty() && *part != ".")
-                .map(str::to_owned)
-                .collect();
+            let (keep, pattern) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest.trim()));
+            let parts: Vec<String> =
+                pattern.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect();
             if !parts.is_empty() {
                 rules.push((keep, parts));
             }
@@ -57,18 +52,14 @@ impl Ignore {
 
 /// Whether a rule could match something below `parts`.
 fn could_hold(rule: &[String], parts: &[&str]) -> bool {
-    rule.iter()
-        .zip(parts)
-        .all(|(pattern, part)| pattern == "**" || glob(pattern, part))
+    rule.iter().zip(parts).all(|(pattern, part)| pattern == "**" || glob(pattern, part))
         || rule.first().is_some_and(|first| first == "**")
 }
 
 fn glob_path(rule: &[String], parts: &[&str]) -> bool {
     match (rule.split_first(), parts.split_first()) {
         (None, None) => true,
-        (Some((first, rest)), _) if first == "**" => {
-            (0..=parts.len()).any(|skip| glob_path(rest, &parts[skip..]))
-        }
+        (Some((first, rest)), _) if first == "**" => (0..=parts.len()).any(|skip| glob_path(rest, &parts[skip..])),
         (Some((first, rest)), Some((part, parts))) => glob(first, part) && glob_path(rest, parts),
         _ => false,
     }
@@ -87,9 +78,7 @@ fn component(pattern: &[char], text: &[char]) -> bool {
         Some(('*', rest)) => (0..=text.len()).any(|skip| component(rest, &text[skip..])),
         Some(('?', rest)) => !text.is_empty() && component(rest, &text[1..]),
         Some(('[', rest)) => class(rest, text),
-        Some(('\\', rest)) if !rest.is_empty() => {
-            text.first() == rest.first() && component(&rest[1..], &text[1..])
-        }
+        Some(('\\', rest)) if !rest.is_empty() => text.first() == rest.first() && component(&rest[1..], &text[1..]),
         Some((char, rest)) => text.first() == Some(char) && component(rest, &text[1..]),
     }
 }
@@ -125,9 +114,7 @@ mod tests {
 
     #[test]
     fn rules_of_the_reference() {
-        let ignore = Ignore::parse(
-            "# comment\n*/temp*\nnode_modules\n**/*.log\n*.md\n!README.md\nsecret-[0-9]\n",
-        );
+        let ignore = Ignore::parse("# comment\n*/temp*\nnode_modules\n**/*.log\n*.md\n!README.md\nsecret-[0-9]\n");
         let is = |path: &str| ignore.matches(Path::new(path));
         assert!(is("somedir/temporary.txt") && is("somedir/temp"));
         assert!(!is("a/b/temp"));

@@ -40,31 +40,18 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     let names = app_names(ctx);
     relations.name_containers(&names, &forms);
     let primary = primary(ctx, &forms);
-    let mut desired = Desired {
-        project: ctx.project.to_owned(),
-        ..Desired::default()
-    };
+    let mut desired = Desired { project: ctx.project.to_owned(), ..Desired::default() };
     for name in in_order(ctx, &forms) {
-        let (Some(service), Some((form, why))) = (ctx.compose.services.get(name), forms.get(name))
-        else {
+        let (Some(service), Some((form, why))) = (ctx.compose.services.get(name), forms.get(name)) else {
             continue;
         };
         let mapped = container::map(ctx, &relations, service, &names[name]);
-        let on: BTreeSet<String> = mapped
-            .spec
-            .networks
-            .iter()
-            .map(|(network, _)| network.clone())
-            .collect();
+        let on: BTreeSet<String> = mapped.spec.networks.iter().map(|(network, _)| network.clone()).collect();
         let kind = match form {
             Form::App => app::map(ctx, service, mapped.spec, primary.as_deref() == Some(name))
                 .map(|app| Kind::App(Box::new(app))),
-            Form::Container => {
-                raw::map(ctx, service, mapped.spec, false).map(|raw| Kind::Container(Box::new(raw)))
-            }
-            Form::Job => {
-                raw::map(ctx, service, mapped.spec, true).map(|raw| Kind::Job(Box::new(raw)))
-            }
+            Form::Container => raw::map(ctx, service, mapped.spec, false).map(|raw| Kind::Container(Box::new(raw))),
+            Form::Job => raw::map(ctx, service, mapped.spec, true).map(|raw| Kind::Job(Box::new(raw))),
         };
         let Some(kind) = kind else { continue };
         let service = DesiredService {
@@ -78,24 +65,10 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         };
         desired.services.insert(name.to_owned(), service);
     }
-    let networks = unique(
-        desired
-            .services
-            .values()
-            .flat_map(|service| service.networks.iter().cloned()),
-    );
+    let networks = unique(desired.services.values().flat_map(|service| service.networks.iter().cloned()));
     (desired.networks, desired.external_networks) = networks::declared(ctx, &networks);
-    let volumes = unique(
-        desired
-            .services
-            .values()
-            .flat_map(|service| service.volumes.iter().cloned()),
-    );
-    (
-        desired.volumes,
-        desired.external_volumes,
-        desired.volume_names,
-    ) = storage::declared(ctx, &volumes);
+    let volumes = unique(desired.services.values().flat_map(|service| service.volumes.iter().cloned()));
+    (desired.volumes, desired.external_volumes, desired.volume_names) = storage::declared(ctx, &volumes);
     host_ports(ctx, &desired);
     desired
 }
@@ -106,11 +79,7 @@ fn unique(items: impl Iterator<Item = String>) -> BTreeSet<String> {
 
 /// App or container name of every service: `x-dokku.app`, else by the rule of [`names`].
 fn app_names(ctx: &Context<'_>) -> BTreeMap<String, String> {
-    let mut out = names::apps(
-        ctx.project,
-        ctx.compose.services.keys().map(String::as_str),
-        ctx.reserved,
-    );
+    let mut out = names::apps(ctx.project, ctx.compose.services.keys().map(String::as_str), ctx.reserved);
     // A name once given is kept, also where somebody renamed the app.
     for (service, before) in ctx.remembered.iter().flat_map(|last| &last.services) {
         if ctx.compose.services.contains_key(service) {
@@ -118,11 +87,8 @@ fn app_names(ctx: &Context<'_>) -> BTreeMap<String, String> {
         }
     }
     for service in ctx.compose.services.values() {
-        let wanted = service
-            .extensions
-            .get("x-dokku")
-            .and_then(|value| value.get("app"))
-            .and_then(serde_json::Value::as_str);
+        let wanted =
+            service.extensions.get("x-dokku").and_then(|value| value.get("app")).and_then(serde_json::Value::as_str);
         if let Some(wanted) = wanted {
             let path = format!("services.{}.x-dokku.app", service.name);
             if !names::valid_project(wanted) {
@@ -132,17 +98,9 @@ fn app_names(ctx: &Context<'_>) -> BTreeMap<String, String> {
                     format!("{wanted} cannot be an app name"),
                     "use lower-case letters, digits and -",
                 );
-            } else if out
-                .iter()
-                .any(|(other, name)| name == wanted && *other != service.name)
-                || wanted == ctx.project
+            } else if out.iter().any(|(other, name)| name == wanted && *other != service.name) || wanted == ctx.project
             {
-                ctx.error(
-                    "name-taken",
-                    &path,
-                    format!("{wanted} is taken in this project already"),
-                    "choose another",
-                );
+                ctx.error("name-taken", &path, format!("{wanted} is taken in this project already"), "choose another");
             } else {
                 out.insert(service.name.clone(), wanted.to_owned());
             }
@@ -154,24 +112,16 @@ fn app_names(ctx: &Context<'_>) -> BTreeMap<String, String> {
 /// The service that also answers at the project's own domain.
 fn primary(ctx: &Context<'_>, forms: &IndexMap<&str, (Form, String)>) -> Option<String> {
     let http = |service: &Service| {
-        service
-            .ports
-            .iter()
-            .any(|port| matches!(http::route(service, port), http::Route::Proxy(_)))
+        service.ports.iter().any(|port| matches!(http::route(service, port), http::Route::Proxy(_)))
     };
     let apps = || {
-        ctx.compose.services.values().filter(|service| {
-            forms
-                .get(service.name.as_str())
-                .is_some_and(|(form, _)| *form == Form::App)
-        })
+        ctx.compose
+            .services
+            .values()
+            .filter(|service| forms.get(service.name.as_str()).is_some_and(|(form, _)| *form == Form::App))
     };
-    let labelled = apps().find(|service| {
-        service
-            .labels
-            .get("com.dokku.primary-image")
-            .is_some_and(|value| value == "true")
-    });
+    let labelled =
+        apps().find(|service| service.labels.get("com.dokku.primary-image").is_some_and(|value| value == "true"));
     if let Some(service) = labelled {
         return Some(service.name.clone());
     }
@@ -219,23 +169,22 @@ fn in_order<'a>(ctx: &'a Context<'_>, forms: &IndexMap<&'a str, (Form, String)>)
     out
 }
 
-fn needs(
-    ctx: &Context<'_>,
-    service: &Service,
-    forms: &IndexMap<&str, (Form, String)>,
-) -> IndexMap<String, Need> {
+fn needs(ctx: &Context<'_>, service: &Service, forms: &IndexMap<&str, (Form, String)>) -> IndexMap<String, Need> {
     let mut out = IndexMap::new();
     for (other, dependency) in &service.depends_on {
         let path = format!("services.{}.depends_on.{other}", service.name);
         if !forms.contains_key(other.as_str()) {
             if dependency.required && ctx.compose.services.contains_key(other) {
-                ctx.approximated(
-                    &path,
-                    &format!("{other} is left out by its label, nothing waits for it"),
-                    "",
-                );
+                ctx.approximated(&path, &format!("{other} is left out by its label, nothing waits for it"), "");
             }
             continue;
+        }
+        if dependency.restart && !implied(service, other) {
+            ctx.not_done(
+                &format!("{path}.restart"),
+                &format!("{} is not restarted when {other} is", service.name),
+                "let it connect again by itself",
+            );
         }
         let need = match dependency.condition {
             Condition::Started => Need::Started,
@@ -243,18 +192,13 @@ fn needs(
             Condition::CompletedSuccessfully => Need::Completed,
         };
         let checked = ctx.compose.services.get(other).is_some_and(|other| {
-            let own = other
-                .healthcheck
-                .as_ref()
-                .is_some_and(|check| !check.test.is_empty() && !check.is_disabled());
+            let own = other.healthcheck.as_ref().is_some_and(|check| !check.test.is_empty() && !check.is_disabled());
             let image = other.image.as_ref().and_then(|image| ctx.images.get(image));
             own || other.build.is_some() || image.is_none_or(|facts| facts.healthcheck)
         });
         if need == Need::Healthy && !checked {
-            let message = format!(
-                "{other} has no health check: {} waits until it has stayed up for a moment",
-                service.name
-            );
+            let message =
+                format!("{other} has no health check: {} waits until it has stayed up for a moment", service.name);
             ctx.report(
                 crate::diag::Severity::Warning,
                 "no-healthcheck",
@@ -268,6 +212,14 @@ fn needs(
     out
 }
 
+/// Whether a dependency was not written but follows from a shared namespace, a link or borrowed volumes.
+fn implied(service: &Service, other: &str) -> bool {
+    let first = |text: &String| text.split(':').next() == Some(other);
+    let modes = [&service.network_mode, &service.pid, &service.ipc];
+    let shares = modes.into_iter().flatten().any(|mode| mode.strip_prefix("service:") == Some(other));
+    shares || service.links.iter().any(first) || service.volumes_from.iter().any(first)
+}
+
 /// Two services cannot hold one port of the host.
 fn host_ports(ctx: &Context<'_>, desired: &Desired) {
     let mut seen: BTreeMap<(String, String, String), String> = BTreeMap::new();
@@ -276,18 +228,10 @@ fn host_ports(ctx: &Context<'_>, desired: &Desired) {
             continue;
         };
         for (index, port) in service.ports.iter().enumerate() {
-            let Some(published) = port
-                .published
-                .clone()
-                .filter(|published| !published.is_empty())
-            else {
+            let Some(published) = port.published.clone().filter(|published| !published.is_empty()) else {
                 continue;
             };
-            let address = port
-                .host_ip
-                .clone()
-                .filter(|address| address != "0.0.0.0")
-                .unwrap_or_default();
+            let address = port.host_ip.clone().filter(|address| address != "0.0.0.0").unwrap_or_default();
             let protocol = port.protocol.clone().unwrap_or_else(|| "tcp".into());
             let path = format!("services.{name}.ports[{index}]");
             if let Some(first) = seen.get(&(address.clone(), published.clone(), protocol.clone())) {
@@ -302,8 +246,7 @@ fn host_ports(ctx: &Context<'_>, desired: &Desired) {
                     if let Some(span) = ctx.compose.span(&format!("services.{first}.ports")) {
                         diagnostic = diagnostic.label(span, "published here first");
                     }
-                    ctx.findings
-                        .push(diagnostic.hint("publish one of them on another port"));
+                    ctx.findings.push(diagnostic.hint("publish one of them on another port"));
                 }
             } else {
                 seen.insert((address, published, protocol), name.clone());

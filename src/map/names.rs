@@ -10,9 +10,7 @@ const LONGEST: usize = 50;
 /// Whether `name` may be a project: `[a-z0-9][a-z0-9-]*`, at most 40 characters.
 pub fn valid_project(name: &str) -> bool {
     let mut bytes = name.bytes();
-    bytes
-        .next()
-        .is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !name.ends_with('-')
         && name.len() <= 40
@@ -58,11 +56,7 @@ fn plain(service: &str) -> String {
 
 fn hashed(base: &str, service: &str) -> String {
     let digest = Sha256::digest(service.as_bytes());
-    let tag: String = digest
-        .iter()
-        .take(3)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let tag: String = digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect();
     let room = LONGEST - tag.len() - 1;
     let head: String = base.chars().take(room).collect();
     format!("{}-{tag}", head.trim_end_matches('-'))
@@ -73,11 +67,7 @@ mod tests {
     use super::*;
 
     fn named(project: &str, services: &[&str]) -> BTreeMap<String, String> {
-        apps(
-            project,
-            services.iter().copied(),
-            &BTreeSet::from(["shop-redis".to_owned()]),
-        )
+        apps(project, services.iter().copied(), &BTreeSet::from(["shop-redis".to_owned()]))
     }
 
     #[test]

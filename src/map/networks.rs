@@ -36,10 +36,7 @@ pub(super) fn declared(ctx: &Context<'_>, used: &BTreeSet<String>) -> (Vec<Netwo
         }
     }
     let default = format!("{}_default", ctx.project);
-    if used.contains(&default)
-        && !make.iter().any(|spec| spec.name == default)
-        && !external.contains(&default)
-    {
+    if used.contains(&default) && !make.iter().any(|spec| spec.name == default) && !external.contains(&default) {
         make.push(spec(ctx, "default", &default, &Network::default()));
     }
     (make, external)
@@ -60,11 +57,7 @@ fn spec(ctx: &Context<'_>, key: &str, name: &str, network: &Network) -> NetworkS
         extensions: _,
     } = network;
     if *enable_ipv4 == Some(false) {
-        ctx.not_done(
-            &format!("networks.{key}.enable_ipv4"),
-            "Dokku's proxy reaches containers by IPv4",
-            "",
-        );
+        ctx.not_done(&format!("networks.{key}.enable_ipv4"), "Dokku's proxy reaches containers by IPv4", "");
     }
     if !ipam.options.is_empty() {
         ctx.not_done(
@@ -74,31 +67,15 @@ fn spec(ctx: &Context<'_>, key: &str, name: &str, network: &Network) -> NetworkS
         );
     }
     if driver.as_deref().is_some_and(|driver| driver == "overlay") {
-        ctx.approximated(
-            &format!("networks.{key}.driver"),
-            "there is one server: the network is a bridge",
-            "",
-        );
+        ctx.approximated(&format!("networks.{key}.driver"), "there is one server: the network is a bridge", "");
     }
-    let mut all = labels
-        .iter()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect::<BTreeMap<_, _>>();
+    let mut all = labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>();
     all.insert("com.dokku.network-name".into(), name.to_owned());
-    all.insert(
-        crate::plan::raw::PROJECT_LABEL.into(),
-        ctx.project.to_owned(),
-    );
+    all.insert(crate::plan::raw::PROJECT_LABEL.into(), ctx.project.to_owned());
     NetworkSpec {
         name: name.to_owned(),
-        driver: driver
-            .clone()
-            .filter(|driver| driver != "overlay" && driver != "default")
-            .unwrap_or_default(),
-        options: driver_opts
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
+        driver: driver.clone().filter(|driver| driver != "overlay" && driver != "default").unwrap_or_default(),
+        options: driver_opts.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         internal: *internal,
         attachable: true,
         ipv6: enable_ipv6.unwrap_or(false),
@@ -109,18 +86,10 @@ fn spec(ctx: &Context<'_>, key: &str, name: &str, network: &Network) -> NetworkS
                 subnet: pool.subnet.clone().unwrap_or_default(),
                 gateway: pool.gateway.clone().unwrap_or_default(),
                 ip_range: pool.ip_range.clone().unwrap_or_default(),
-                aux_addresses: pool
-                    .aux_addresses
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .collect(),
+                aux_addresses: pool.aux_addresses.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             })
             .collect(),
-        ipam_driver: ipam
-            .driver
-            .clone()
-            .filter(|driver| driver != "default")
-            .unwrap_or_default(),
+        ipam_driver: ipam.driver.clone().filter(|driver| driver != "default").unwrap_or_default(),
         labels: all,
     }
 }
@@ -153,18 +122,10 @@ pub(super) fn join(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servi
             endpoint.ipv6 = settings.ipv6_address.clone().unwrap_or_default();
             endpoint.mac = settings.mac_address.clone().unwrap_or_default();
             endpoint.link_local = settings.link_local_ips.clone();
-            endpoint.options = settings
-                .driver_opts
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect();
+            endpoint.options = settings.driver_opts.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             let path = format!("services.{}.networks.{key}", service.name);
             if settings.interface_name.is_some() {
-                ctx.not_done(
-                    &format!("{path}.interface_name"),
-                    "the engine here cannot name interfaces",
-                    "",
-                );
+                ctx.not_done(&format!("{path}.interface_name"), "the engine here cannot name interfaces", "");
             }
             if settings.gw_priority.is_some() {
                 ctx.not_done(

@@ -14,7 +14,11 @@ pub fn check(project: &Project) -> Diagnostics {
         });
     };
     if project.services.is_empty() {
-        let message = if project.disabled_services.is_empty() { "there is no service" } else { "no service is enabled by the profiles" };
+        let message = if project.disabled_services.is_empty() {
+            "there is no service"
+        } else {
+            "no service is enabled by the profiles"
+        };
         let hint = if project.disabled_services.is_empty() {
             "to take a project away: dokku compose:destroy PROJECT"
         } else {

@@ -11,12 +11,7 @@ use crate::plan::raw::HASH_LABEL;
 const JOB_LIMIT: u64 = 3600;
 
 /// The container of a service.
-pub(super) fn map(
-    ctx: &Context<'_>,
-    service: &Service,
-    mut spec: ContainerSpec,
-    job: bool,
-) -> Option<RawSpec> {
+pub(super) fn map(ctx: &Context<'_>, service: &Service, mut spec: ContainerSpec, job: bool) -> Option<RawSpec> {
     let (mut build, mut build_digest) = (None, String::new());
     spec.image = match (&service.build, &service.image) {
         (Some(context), _) => {
@@ -28,8 +23,7 @@ pub(super) fn map(
         }
         (None, image) => image.clone()?,
     };
-    spec.labels
-        .extend(container::own_labels(ctx, &service.name, job));
+    spec.labels.extend(container::own_labels(ctx, &service.name, job));
     if !job {
         spec.ports = container::published(service);
     }
@@ -39,29 +33,10 @@ pub(super) fn map(
         (false, "") => "unless-stopped".into(),
         (false, policy) => policy.to_owned(),
     };
-    let gate = if job {
-        Gate {
-            healthy: false,
-            limit: JOB_LIMIT,
-            settle: 0,
-        }
-    } else {
-        health::gate(ctx, service, &spec.image)
-    };
+    let gate = if job { Gate { healthy: false, limit: JOB_LIMIT, settle: 0 } } else { health::gate(service) };
     let hash = container::digest(&(&spec, &build_digest));
     spec.labels.insert(HASH_LABEL.into(), hash);
-    let replicas = if job {
-        1
-    } else {
-        u32::try_from(service.replicas()).unwrap_or(1)
-    };
+    let replicas = if job { 1 } else { u32::try_from(service.replicas()).unwrap_or(1) };
     let pull = build.is_none() && matches!(service.pull_policy.as_deref(), Some("always"));
-    Some(RawSpec {
-        container: spec,
-        replicas,
-        build,
-        build_digest,
-        pull,
-        gate,
-    })
+    Some(RawSpec { container: spec, replicas, build, build_digest, pull, gate })
 }

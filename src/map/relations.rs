@@ -33,7 +33,11 @@ impl<'a> Relations<'a> {
     }
 
     /// Notes the name that each service's container has on the server.
-    pub(super) fn name_containers(&mut self, names: &BTreeMap<String, String>, forms: &IndexMap<&'a str, (Form, String)>) {
+    pub(super) fn name_containers(
+        &mut self,
+        names: &BTreeMap<String, String>,
+        forms: &IndexMap<&'a str, (Form, String)>,
+    ) {
         for (service, (form, _)) in forms {
             let Some(name) = names.get(*service) else { continue };
             // Dokku names the first container of an app's web process so.

@@ -224,11 +224,7 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self {
-            healthy: false,
-            limit: 60,
-            settle: 2,
-        }
+        Self { healthy: false, limit: 60, settle: 2 }
     }
 }
 

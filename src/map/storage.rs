@@ -59,11 +59,7 @@ fn mount(
     named: &mut Vec<String>,
 ) -> Option<ContainerMount> {
     let target = volume.target.clone().unwrap_or_default();
-    let mut mount = ContainerMount {
-        target: target.clone(),
-        read_only: volume.read_only,
-        ..ContainerMount::default()
-    };
+    let mut mount = ContainerMount { target: target.clone(), read_only: volume.read_only, ..ContainerMount::default() };
     if !target.starts_with('/') {
         let hint = if target.as_bytes().get(1) == Some(&b':') {
             "a name of one letter is read as a Windows drive: give the volume a longer one"
@@ -80,7 +76,11 @@ fn mount(
                 Some(key) => volume_name(ctx, key),
                 None => {
                     let name = anonymous(ctx, &service.name, &target);
-                    ctx.approximated(path, &format!("the anonymous volume is kept as {name}, so that a deploy does not empty it"), "");
+                    ctx.approximated(
+                        path,
+                        &format!("the anonymous volume is kept as {name}, so that a deploy does not empty it"),
+                        "",
+                    );
                     name
                 }
             };
@@ -97,11 +97,7 @@ fn mount(
                 mount.propagation = options.propagation.clone().unwrap_or_default();
                 mount.selinux = options.selinux.clone().unwrap_or_default();
                 if options.recursive.is_some() {
-                    ctx.not_done(
-                        &format!("{path}.bind.recursive"),
-                        "mounts below are always included",
-                        "",
-                    );
+                    ctx.not_done(&format!("{path}.bind.recursive"), "mounts below are always included", "");
                 }
             }
         }
@@ -128,21 +124,12 @@ fn mount(
 ///
 /// A source inside the project's directory is delivered below Dokku's storage directory; one outside is the
 /// server's own and needs the administrator's leave where it is sensitive.
-fn bind(
-    ctx: &Context<'_>,
-    volume: &ServiceVolume,
-    path: &str,
-    files: &mut Vec<FileTree>,
-) -> Option<String> {
+fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<FileTree>) -> Option<String> {
     let source = PathBuf::from(volume.source.clone().unwrap_or_default());
     let Ok(relative) = source.strip_prefix(&ctx.compose.working_dir) else {
         return allowed(ctx, &source, path).then(|| source.to_string_lossy().into_owned());
     };
-    if relative
-        .components()
-        .any(|part| !matches!(part, Component::Normal(_)))
-        && relative != Path::new("")
-    {
+    if relative.components().any(|part| !matches!(part, Component::Normal(_))) && relative != Path::new("") {
         ctx.error(
             "host-path",
             path,
@@ -161,18 +148,15 @@ fn bind(
         return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
     }
     let target = ctx.site.storage(ctx.project).join(relative);
-    let source = source.canonicalize().unwrap_or(source);
-    let create = volume
-        .bind
-        .as_ref()
-        .is_none_or(|options| options.create_host_path);
+    let source = source.canonicalize().unwrap_or_else(|_| source.clone());
+    let create = volume.bind.as_ref().is_none_or(|options| options.create_host_path);
     let (content, digest) = match tree::digest(&source) {
         Ok(Some(digest)) => (FileContent::Path { path: source }, digest),
         Ok(None) if !create => {
             ctx.error(
                 "missing-source",
                 path,
-                format!("{} does not exist", source.display()),
+                format!("{} does not exist", relative.display()),
                 "create it, or set create_host_path: true",
             );
             return None;
@@ -182,34 +166,21 @@ fn bind(
             ctx.error(
                 "unreadable-source",
                 path,
-                format!("cannot read {}: {error}", source.display()),
+                format!("cannot read {}: {error}", relative.display()),
                 "make it readable for user dokku",
             );
             return None;
         }
     };
-    let host = ctx
-        .site
-        .lib_host_root
-        .join(target.strip_prefix(&ctx.site.lib_root).unwrap_or(&target));
-    files.push(FileTree {
-        target,
-        content,
-        digest,
-        mirror: volume.read_only,
-        mode: 0,
-    });
+    let host = ctx.site.lib_host_root.join(target.strip_prefix(&ctx.site.lib_root).unwrap_or(&target));
+    files.push(FileTree { target, content, digest, mirror: volume.read_only, mode: 0 });
     Some(host.to_string_lossy().into_owned())
 }
 
 fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
     // A symbolic link must not lead around the rule.
     let real = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_path_buf());
-    let listed = |candidate: &Path| {
-        ctx.allowed_paths
-            .iter()
-            .any(|allowed| candidate.starts_with(allowed))
-    };
+    let listed = |candidate: &Path| ctx.allowed_paths.iter().any(|allowed| candidate.starts_with(allowed));
     let storage = ctx.site.lib_root.join("data/storage");
     let sensitive = |candidate: &Path| {
         let text = candidate.to_string_lossy();
@@ -228,17 +199,12 @@ fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
         ];
         SENSITIVE.contains(&text.as_ref()) || below.iter().any(|prefix| text.starts_with(prefix))
     };
-    let fine = |candidate: &Path| {
-        candidate.starts_with(&storage) || listed(candidate) || !sensitive(candidate)
-    };
+    let fine = |candidate: &Path| candidate.starts_with(&storage) || listed(candidate) || !sensitive(candidate);
     if fine(source) && fine(&real) {
         return true;
     }
     // Time zone and host name are read by nearly everybody and give nothing away.
-    if ["/etc/localtime", "/etc/timezone", "/etc/hostname"]
-        .iter()
-        .any(|known| source == Path::new(known))
-    {
+    if ["/etc/localtime", "/etc/timezone", "/etc/hostname"].iter().any(|known| source == Path::new(known)) {
         return true;
     }
     let shown = if real == source {
@@ -250,10 +216,7 @@ fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
         "host-path",
         path,
         format!("the host path {shown} is not allowed: it would give the container the server"),
-        &format!(
-            "an administrator can allow it: dokku compose:set --global allowed-host-paths {}",
-            source.display()
-        ),
+        &format!("an administrator can allow it: dokku compose:set --global allowed-host-paths {}", source.display()),
     );
     false
 }
@@ -275,10 +238,7 @@ pub(super) fn volume_name(ctx: &Context<'_>, key: &str) -> String {
         None => format!("{}_{key}", ctx.compose.name),
     };
     let own = name == format!("{}_{key}", ctx.compose.name);
-    let owner = ctx
-        .volumes
-        .get(&name)
-        .and_then(|facts| facts.labels.get(crate::plan::raw::PROJECT_LABEL));
+    let owner = ctx.volumes.get(&name).and_then(|facts| facts.labels.get(crate::plan::raw::PROJECT_LABEL));
     match owner {
         Some(other) if own && other != ctx.project => format!("{}_{key}", ctx.project),
         _ => name,
@@ -294,11 +254,7 @@ fn anonymous(ctx: &Context<'_>, service: &str, target: &str) -> String {
 pub(super) fn declared(
     ctx: &Context<'_>,
     used: &BTreeSet<String>,
-) -> (
-    Vec<VolumeSpec>,
-    Vec<String>,
-    std::collections::BTreeMap<String, String>,
-) {
+) -> (Vec<VolumeSpec>, Vec<String>, std::collections::BTreeMap<String, String>) {
     let (mut make, mut external) = (Vec::new(), Vec::new());
     let mut names = std::collections::BTreeMap::new();
     let mut left: BTreeSet<&String> = used.iter().collect();
@@ -313,38 +269,20 @@ pub(super) fn declared(
             external.push(name);
             continue;
         }
-        let mut labels: std::collections::BTreeMap<String, String> = volume
-            .labels
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        labels.insert(
-            crate::plan::raw::PROJECT_LABEL.into(),
-            ctx.project.to_owned(),
-        );
+        let mut labels: std::collections::BTreeMap<String, String> =
+            volume.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        labels.insert(crate::plan::raw::PROJECT_LABEL.into(), ctx.project.to_owned());
         make.push(VolumeSpec {
             name,
             driver: volume.driver.clone().unwrap_or_default(),
-            options: volume
-                .driver_opts
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
+            options: volume.driver_opts.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             labels,
         });
     }
     for name in left {
-        let labels = [(
-            crate::plan::raw::PROJECT_LABEL.to_owned(),
-            ctx.project.to_owned(),
-        )]
-        .into();
+        let labels = [(crate::plan::raw::PROJECT_LABEL.to_owned(), ctx.project.to_owned())].into();
         if !make.iter().any(|spec| spec.name == *name) {
-            make.push(VolumeSpec {
-                name: name.clone(),
-                labels,
-                ..VolumeSpec::default()
-            });
+            make.push(VolumeSpec { name: name.clone(), labels, ..VolumeSpec::default() });
         }
     }
     (make, external, names)
@@ -354,17 +292,11 @@ pub(super) fn declared(
 pub(super) fn tmpfs(entries: &[String], spec: &mut ContainerSpec) {
     for entry in entries {
         let (target, options) = entry.split_once(':').unwrap_or((entry, ""));
-        let mut mount = ContainerMount {
-            kind: "tmpfs".into(),
-            target: target.to_owned(),
-            ..ContainerMount::default()
-        };
+        let mut mount = ContainerMount { kind: "tmpfs".into(), target: target.to_owned(), ..ContainerMount::default() };
         for option in options.split(',').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("size", size)) => mount.tmpfs_size = crate::compose::units::parse_bytes(size).unwrap_or(0),
-                Some(("mode", mode)) => {
-                    mount.tmpfs_mode = u32::from_str_radix(mode, 8).unwrap_or(0)
-                }
+                Some(("mode", mode)) => mount.tmpfs_mode = u32::from_str_radix(mode, 8).unwrap_or(0),
                 _ => {
                     mount.propagation = [mount.propagation.as_str(), option]
                         .into_iter()
@@ -402,11 +334,7 @@ pub(super) fn volumes_from(
             continue;
         };
         for volume in &lender.volumes {
-            if spec
-                .mounts
-                .iter()
-                .any(|mount| Some(&mount.target) == volume.target.as_ref())
-            {
+            if spec.mounts.iter().any(|mount| Some(&mount.target) == volume.target.as_ref()) {
                 continue;
             }
             if let Some(mut mount) = mount(ctx, lender, volume, &path, files, named) {
@@ -478,17 +406,11 @@ pub(super) fn configs(
             );
             continue;
         }
-        let target = reference
-            .target
-            .clone()
-            .unwrap_or_else(|| format!("/{key}"));
+        let target = reference.target.clone().unwrap_or_else(|| format!("/{key}"));
         let given = Given {
             kind: "configs",
             file: config.file.as_deref(),
-            text: config
-                .content
-                .as_deref()
-                .or(config.environment_value.as_deref()),
+            text: config.content.as_deref().or(config.environment_value.as_deref()),
             variable: config.environment.as_deref(),
         };
         file(ctx, &path, &key, reference, &given, target, spec, files);
@@ -503,10 +425,7 @@ struct Given<'a> {
     variable: Option<&'a str>,
 }
 
-#[allow(
-    clippy::too_many_arguments,
-    reason = "one private helper of two callers"
-)]
+#[allow(clippy::too_many_arguments, reason = "one private helper of two callers")]
 fn file(
     ctx: &Context<'_>,
     path: &str,
@@ -533,12 +452,7 @@ fn file(
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => inline(ctx, text),
                 Err(_) => match tree::digest(Path::new(file)) {
-                    Ok(Some(digest)) => (
-                        FileContent::Path {
-                            path: PathBuf::from(file),
-                        },
-                        digest,
-                    ),
+                    Ok(Some(digest)) => (FileContent::Path { path: PathBuf::from(file) }, digest),
                     _ => return,
                 },
             },
@@ -554,36 +468,15 @@ fn file(
         },
         (None, Some(text), _) => inline(ctx, text.to_owned()),
         (None, None, Some(variable)) => {
-            let hint = format!(
-                "dokku config:set --no-restart {} {variable}=...",
-                ctx.project
-            );
-            ctx.error(
-                "unset-variable",
-                path,
-                format!("the variable {variable} of {key} is not set"),
-                &hint,
-            );
+            let hint = format!("dokku config:set --no-restart {} {variable}=...", ctx.project);
+            ctx.error("unset-variable", path, format!("the variable {variable} of {key} is not set"), &hint);
             return;
         }
         (None, None, None) => return,
     };
-    let own = ctx
-        .site
-        .project(ctx.project)
-        .join(given.kind)
-        .join(format!("{key}-{mode:04o}"));
-    let host = ctx
-        .site
-        .lib_host_root
-        .join(own.strip_prefix(&ctx.site.lib_root).unwrap_or(&own));
-    files.push(FileTree {
-        target: own,
-        content,
-        digest,
-        mirror: true,
-        mode,
-    });
+    let own = ctx.site.project(ctx.project).join(given.kind).join(format!("{key}-{mode:04o}"));
+    let host = ctx.site.lib_host_root.join(own.strip_prefix(&ctx.site.lib_root).unwrap_or(&own));
+    files.push(FileTree { target: own, content, digest, mirror: true, mode });
     spec.mounts.push(ContainerMount {
         kind: "bind".into(),
         source: host.to_string_lossy().into_owned(),

@@ -29,25 +29,13 @@ pub fn digest_without(path: &Path, ignored: &dyn Fn(&Path) -> bool) -> io::Resul
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut walk = Walk {
-        hash: Sha256::new(),
-        files: 0,
-        bytes: 0,
-        ignored,
-    };
+    let mut walk = Walk { hash: Sha256::new(), files: 0, bytes: 0, ignored };
     if meta.is_dir() {
         walk.directory(path, path)?;
     } else {
         walk.entry(path, path)?;
     }
-    Ok(Some(
-        walk.hash
-            .finalize()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    ))
+    Ok(Some(walk.hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()))
 }
 
 struct Walk<'a> {
@@ -86,28 +74,15 @@ impl Walk<'_> {
         if self.files > MOST_FILES || self.bytes > MOST_BYTES {
             return Err(io::Error::other("more than 100,000 files or 2 GiB"));
         }
-        self.hash.update(
-            path.strip_prefix(root)
-                .unwrap_or(path)
-                .as_os_str()
-                .as_encoded_bytes(),
-        );
+        self.hash.update(path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes());
         self.hash.update([0]);
         if meta.file_type().is_symlink() {
             self.hash.update(b"l");
-            self.hash
-                .update(std::fs::read_link(path)?.as_os_str().as_encoded_bytes());
+            self.hash.update(std::fs::read_link(path)?.as_os_str().as_encoded_bytes());
         } else if meta.is_file() {
-            self.hash.update(if meta.permissions().mode() & 0o111 == 0 {
-                b"f"
-            } else {
-                b"x"
-            });
+            self.hash.update(if meta.permissions().mode() & 0o111 == 0 { b"f" } else { b"x" });
             self.hash.update(meta.len().to_le_bytes());
-            io::copy(
-                &mut std::fs::File::open(path)?,
-                &mut HashWriter(&mut self.hash),
-            )?;
+            io::copy(&mut std::fs::File::open(path)?, &mut HashWriter(&mut self.hash))?;
         } else {
             // Sockets, devices and pipes are nobody's content.
             self.hash.update(b"o");

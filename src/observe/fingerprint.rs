@@ -41,24 +41,12 @@ pub fn fingerprints(site: &Site, apps: &[String]) -> BTreeMap<String, String> {
         }
         files += add_file(&mut hash, "ENV", &root.join(app).join("ENV"));
         let home = site.dokku_root.join(app);
-        for name in [
-            "ENV",
-            "VHOST",
-            "HEAD",
-            "refs/heads/master",
-            "refs/heads/main",
-            "packed-refs",
-        ] {
+        for name in ["ENV", "VHOST", "HEAD", "refs/heads/master", "refs/heads/main", "packed-refs"] {
             files += add_file(&mut hash, name, &home.join(name));
         }
         files += add_file(&mut hash, "hooks", &site.app_file(app));
         if files > 0 {
-            let digest: String = hash
-                .finalize()
-                .iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let digest: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
             out.insert(app.clone(), digest);
         }
     }

@@ -80,8 +80,6 @@ impl ObservedApp {
 impl Observed {
     /// Whether any container of the app runs.
     pub fn running(&self, app: &str) -> bool {
-        self.app_containers
-            .get(app)
-            .is_some_and(|all| all.iter().any(|one| one.status == "running"))
+        self.app_containers.get(app).is_some_and(|all| all.iter().any(|one| one.status == "running"))
     }
 }

@@ -7,8 +7,8 @@ use super::fingerprint::fingerprints;
 use super::{Observed, ObservedApp};
 use crate::docker::{ContainerFacts, Engine, EngineError};
 use crate::dokku::{
-    Dokku, DokkuError, Report, checks::Checks, domains::Domains, git::Source, option_words,
-    options::Options, resource::Resources, storage::Mounted,
+    Dokku, DokkuError, Report, checks::Checks, domains::Domains, git::Source, option_words, options::Options,
+    resource::Resources, storage::Mounted,
 };
 use crate::map::resources::{AppMount, DockerOptions};
 use crate::plan::raw::PROJECT_LABEL;
@@ -32,12 +32,7 @@ const PLUGINS: &[&str] = &[
 ];
 
 /// `ps:report` takes a second an app; these properties are asked for one by one, in parallel.
-const PS_KEYS: &[&str] = &[
-    "restart-policy",
-    "stop-timeout-seconds",
-    "dockerfile-start-cmd",
-    "procfile-path",
-];
+const PS_KEYS: &[&str] = &["restart-policy", "stop-timeout-seconds", "dockerfile-start-cmd", "procfile-path"];
 
 /// Reports that together hold what is asked of many apps in one call.
 const AT_ONCE: usize = 4;
@@ -67,32 +62,12 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// Where Dokku or the engine does not answer.
-pub fn server(
-    dokku: &Dokku,
-    engine: &dyn Engine,
-    wanted: &Wanted<'_>,
-) -> Result<Observed, ObserveError> {
-    let mut observed = Observed {
-        app_names: dokku.apps()?.into_iter().collect(),
-        ..Observed::default()
-    };
-    observed.domains = dokku.global_domains().map(|domains| {
-        if domains.enabled {
-            domains.names
-        } else {
-            Vec::new()
-        }
-    })?;
-    observed.networks = engine
-        .networks()?
-        .into_iter()
-        .map(|one| (one.name.clone(), one))
-        .collect();
-    observed.volumes = engine
-        .volumes()?
-        .into_iter()
-        .map(|one| (one.name.clone(), one))
-        .collect();
+pub fn server(dokku: &Dokku, engine: &dyn Engine, wanted: &Wanted<'_>) -> Result<Observed, ObserveError> {
+    let mut observed = Observed { app_names: dokku.apps()?.into_iter().collect(), ..Observed::default() };
+    observed.domains =
+        dokku.global_domains().map(|domains| if domains.enabled { domains.names } else { Vec::new() })?;
+    observed.networks = engine.networks()?.into_iter().map(|one| (one.name.clone(), one)).collect();
+    observed.volumes = engine.volumes()?.into_iter().map(|one| (one.name.clone(), one)).collect();
     for container in engine.containers(&[])? {
         sort_container(&mut observed, wanted, container);
     }
@@ -105,34 +80,19 @@ pub fn server(
 }
 
 fn sort_container(observed: &mut Observed, wanted: &Wanted<'_>, container: ContainerFacts) {
-    let own = container
-        .labels
-        .get(PROJECT_LABEL)
-        .is_some_and(|project| project == wanted.project);
+    let own = container.labels.get(PROJECT_LABEL).is_some_and(|project| project == wanted.project);
     let app = container.labels.get("com.dokku.app-name").cloned();
     let of_project = own
-        || app.as_ref().is_some_and(|app| {
-            *app == wanted.project || app.starts_with(&format!("{}-", wanted.project))
-        });
+        || app.as_ref().is_some_and(|app| *app == wanted.project || app.starts_with(&format!("{}-", wanted.project)));
     if container.status == "running" && !of_project {
         for mount in &container.mounts {
-            observed
-                .volume_users
-                .entry(mount.clone())
-                .or_default()
-                .push(container.name.clone());
+            observed.volume_users.entry(mount.clone()).or_default().push(container.name.clone());
         }
     }
     if let Some(app) = app {
-        observed
-            .app_containers
-            .entry(app)
-            .or_default()
-            .push(container);
+        observed.app_containers.entry(app).or_default().push(container);
     } else if own || wanted.containers.contains(&container.name) {
-        observed
-            .containers
-            .insert(container.name.clone(), container);
+        observed.containers.insert(container.name.clone(), container);
     }
 }
 
@@ -147,31 +107,15 @@ pub fn apps(
     observed: &mut Observed,
     apps: &[String],
 ) -> Result<(), ObserveError> {
-    let apps: Vec<String> = apps
-        .iter()
-        .filter(|app| observed.app_names.contains(*app))
-        .cloned()
-        .collect();
+    let apps: Vec<String> = apps.iter().filter(|app| observed.app_names.contains(*app)).cloned().collect();
     if apps.is_empty() {
         return Ok(());
     }
     let reports = reports(dokku, &apps, observed.app_names.len())?;
-    let rest = each(&apps, |app| {
-        Ok((
-            dokku.config(app)?,
-            dokku.ports(app)?,
-            dokku.scale(app)?,
-            ps(dokku, app)?,
-        ))
-    })?;
+    let rest = each(&apps, |app| Ok((dokku.config(app)?, dokku.ports(app)?, dokku.scale(app)?, ps(dokku, app)?)))?;
     for (app, (config, ports, scale, ps)) in rest {
         let empty = Report::default();
-        let of = |plugin: &str| {
-            reports
-                .get(plugin)
-                .and_then(|all| all.get(&app))
-                .unwrap_or(&empty)
-        };
+        let of = |plugin: &str| reports.get(plugin).and_then(|all| all.get(&app)).unwrap_or(&empty);
         let checks = Checks::from_report(of("checks"));
         let domains = Domains::from_report(of("domains"));
         let source = Source::from_report(of("git"));
@@ -180,10 +124,7 @@ pub fn apps(
         let mut properties = properties(&of);
         properties.extend(ps);
         let one = ObservedApp {
-            config: config
-                .into_iter()
-                .map(|(name, value)| (name, Secret::new(value, key)))
-                .collect(),
+            config: config.into_iter().map(|(name, value)| (name, Secret::new(value, key))).collect(),
             options: logical(&Options::from_report(of("docker-options"))),
             properties,
             mounts: mounts(&Mounted::from_report(of("storage"))),
@@ -196,10 +137,7 @@ pub fn apps(
             commit: commit(&dokku.site().dokku_root.join(&app), &branch),
             branch,
             source_image: source.image,
-            image_id: engine
-                .image(&format!("dokku/{app}:latest"))?
-                .map(|facts| facts.id)
-                .unwrap_or_default(),
+            image_id: engine.image(&format!("dokku/{app}:latest"))?.map(|facts| facts.id).unwrap_or_default(),
         };
         observed.apps.insert(app, one);
     }
@@ -207,16 +145,9 @@ pub fn apps(
 }
 
 /// Which of `apps` are as they were when `known` was taken.
-pub fn unchanged(
-    dokku: &Dokku,
-    apps: &[String],
-    known: &BTreeMap<String, String>,
-) -> BTreeSet<String> {
+pub fn unchanged(dokku: &Dokku, apps: &[String], known: &BTreeMap<String, String>) -> BTreeSet<String> {
     let now = fingerprints(dokku.site(), apps);
-    now.into_iter()
-        .filter(|(app, digest)| known.get(app) == Some(digest))
-        .map(|(app, _)| app)
-        .collect()
+    now.into_iter().filter(|(app, digest)| known.get(app) == Some(digest)).map(|(app, _)| app).collect()
 }
 
 type ByPlugin = BTreeMap<String, BTreeMap<String, Report>>;
@@ -233,9 +164,7 @@ fn reports(dokku: &Dokku, apps: &[String], all: usize) -> Result<ByPlugin, Obser
                 .collect::<Result<Vec<_>, ObserveError>>()
         })? {
             for (plugin, report) in mine {
-                out.entry(plugin.to_owned())
-                    .or_default()
-                    .insert(app.clone(), report);
+                out.entry(plugin.to_owned()).or_default().insert(app.clone(), report);
             }
         }
         return Ok(out);
@@ -254,27 +183,17 @@ fn each<T: Send>(
         for _ in 0..AT_ONCE.min(apps.len()) {
             scope.spawn(|| {
                 loop {
-                    let app = next
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .next();
+                    let app = next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                     let Some(app) = app else { return };
                     let answer = ask(app);
-                    out.lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .push((app.clone(), answer));
+                    out.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((app.clone(), answer));
                 }
             });
         }
     });
-    let mut answers = out
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut answers = out.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     answers.sort_by(|one, two| one.0.cmp(&two.0));
-    answers
-        .into_iter()
-        .map(|(app, answer)| Ok((app, answer?)))
-        .collect()
+    answers.into_iter().map(|(app, answer)| Ok((app, answer?))).collect()
 }
 
 fn ps(dokku: &Dokku, app: &str) -> Result<BTreeMap<String, String>, ObserveError> {
@@ -313,36 +232,22 @@ fn logical(options: &Options) -> DockerOptions {
     let plain = |list: &[String]| -> Vec<String> {
         list.iter()
             .map(|stored| match option_words(stored) {
-                Some(words) if words.len() == 2 && words[0].starts_with("--memory") => {
-                    words.join("=")
-                }
+                Some(words) if words.len() == 2 && words[0].starts_with("--memory") => words.join("="),
                 Some(words) => words.join(" "),
                 None => stored.clone(),
             })
             .collect()
     };
-    DockerOptions {
-        build: plain(&options.build),
-        deploy: plain(&options.deploy),
-        run: plain(&options.run),
-    }
+    DockerOptions { build: plain(&options.build), deploy: plain(&options.deploy), run: plain(&options.run) }
 }
 
 fn mounts(mounted: &[Mounted]) -> Vec<AppMount> {
     let mut out: Vec<AppMount> = mounted
         .iter()
         .map(|mount| {
-            let words: Vec<&str> = mount
-                .read_only
-                .then_some("ro")
-                .into_iter()
-                .chain(mount.options.iter().map(String::as_str))
-                .collect();
-            AppMount {
-                source: mount.host_path.clone(),
-                target: mount.container_path.clone(),
-                options: words.join(","),
-            }
+            let words: Vec<&str> =
+                mount.read_only.then_some("ro").into_iter().chain(mount.options.iter().map(String::as_str)).collect();
+            AppMount { source: mount.host_path.clone(), target: mount.container_path.clone(), options: words.join(",") }
         })
         .collect();
     out.sort();
@@ -361,24 +266,14 @@ fn checks_word(checks: &Checks) -> &'static str {
 }
 
 fn amounts(resources: &Resources) -> BTreeMap<String, String> {
-    let limits = resources
-        .limit
-        .iter()
-        .map(|(name, value)| (format!("limit.{name}"), value.clone()));
-    let reserves = resources
-        .reserve
-        .iter()
-        .map(|(name, value)| (format!("reserve.{name}"), value.clone()));
+    let limits = resources.limit.iter().map(|(name, value)| (format!("limit.{name}"), value.clone()));
+    let reserves = resources.reserve.iter().map(|(name, value)| (format!("reserve.{name}"), value.clone()));
     limits.chain(reserves).collect()
 }
 
 fn git_branch(report: &Report) -> String {
     let branch = report.text("computed-deploy-branch");
-    if branch.is_empty() {
-        "master".to_owned()
-    } else {
-        branch.to_owned()
-    }
+    if branch.is_empty() { "master".to_owned() } else { branch.to_owned() }
 }
 
 /// The commit of the deploy branch; empty: nothing was deployed.
@@ -388,9 +283,5 @@ fn commit(repository: &std::path::Path, branch: &str) -> String {
     }
     let packed = std::fs::read_to_string(repository.join("packed-refs")).unwrap_or_default();
     let name = format!("refs/heads/{branch}");
-    packed
-        .lines()
-        .find_map(|line| line.strip_suffix(&name)?.split(' ').next())
-        .unwrap_or_default()
-        .to_owned()
+    packed.lines().find_map(|line| line.strip_suffix(&name)?.split(' ').next()).unwrap_or_default().to_owned()
 }

@@ -42,31 +42,15 @@ pub enum Action {
     /// `apps:destroy --force`.
     AppDestroy { app: String },
     /// `config:import --no-restart` on standard input.
-    ConfigSet {
-        app: String,
-        values: IndexMap<String, Secret>,
-    },
+    ConfigSet { app: String, values: IndexMap<String, Secret> },
     /// `config:unset --no-restart`.
     ConfigUnset { app: String, keys: Vec<String> },
     /// `PLUGIN:set APP KEY VALUE`; an empty value unsets.
-    PropertySet {
-        app: String,
-        plugin: String,
-        key: String,
-        value: String,
-    },
+    PropertySet { app: String, plugin: String, key: String, value: String },
     /// `docker-options:add`.
-    OptionsAdd {
-        app: String,
-        phase: String,
-        options: Vec<String>,
-    },
+    OptionsAdd { app: String, phase: String, options: Vec<String> },
     /// `docker-options:remove`.
-    OptionsRemove {
-        app: String,
-        phase: String,
-        options: Vec<String>,
-    },
+    OptionsRemove { app: String, phase: String, options: Vec<String> },
     /// `storage:mount`.
     StorageMount { app: String, mount: AppMount },
     /// `storage:unmount`.
@@ -84,17 +68,9 @@ pub enum Action {
     /// `checks:enable`, `checks:skip` or `checks:disable`: `enabled`, `skipped`, `disabled`.
     ChecksSet { app: String, mode: String },
     /// `resource:limit` or `resource:reserve`; an empty value clears that one.
-    ResourceSet {
-        app: String,
-        kind: String,
-        values: BTreeMap<String, String>,
-    },
+    ResourceSet { app: String, kind: String, values: BTreeMap<String, String> },
     /// `ps:scale --skip-deploy`, without it where the app runs and only the scale changed.
-    Scale {
-        app: String,
-        quantity: u32,
-        deploy: bool,
-    },
+    Scale { app: String, quantity: u32, deploy: bool },
     /// `git:from-image` or `git:from-archive`: build, release, deploy.
     Deploy { app: String, source: Source },
     /// `ps:rebuild`: the same source, built again.
@@ -116,19 +92,15 @@ pub enum Action {
     /// Removes an image name that this project made.
     ImageRemove { image: String },
     /// Creates and starts a raw container.
-    ContainerRun { spec: ContainerSpec },
+    ContainerRun { spec: Box<ContainerSpec> },
     /// Stops and removes a raw container of this project.
     ContainerRemove { name: String },
     /// Stops a raw container and gives it another name, so that a new one can take its place.
     ContainerStash { name: String, stash: String },
     /// Gives a stashed container its name back and starts it where it ran.
-    ContainerUnstash {
-        name: String,
-        stash: String,
-        running: bool,
-    },
+    ContainerUnstash { name: String, stash: String, running: bool },
     /// Creates a container, waits for its end; an exit code other than 0 fails.
-    JobRun { spec: ContainerSpec, limit: u64 },
+    JobRun { spec: Box<ContainerSpec>, limit: u64 },
     /// Waits until a raw container or an app's containers pass the gate.
     Await { target: AwaitTarget, gate: Gate },
 }

@@ -12,23 +12,13 @@ pub(super) struct Outcome {
     pub(super) reasons: Vec<String>,
 }
 
-pub(super) fn plan(
-    inputs: &Inputs<'_>,
-    builder: &mut Builder,
-    service: &DesiredService,
-    app: &AppSpec,
-) -> Outcome {
+pub(super) fn plan(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, app: &AppSpec) -> Outcome {
     let last = inputs.last_app(&service.name);
     match inputs.observed.apps.get(&app.app) {
-        None if inputs.observed.unchanged.contains(&app.app) => {
-            unchanged(inputs, builder, service, app)
-        }
+        None if inputs.observed.unchanged.contains(&app.app) => unchanged(inputs, builder, service, app),
         None => {
             create(inputs, builder, service, app);
-            Outcome {
-                symbol: '+',
-                reasons: Vec::new(),
-            }
+            Outcome { symbol: '+', reasons: Vec::new() }
         }
         Some(observed) => update(inputs, builder, service, app, observed, last),
     }
@@ -36,24 +26,10 @@ pub(super) fn plan(
 
 /// What an app waits for before it is deployed.
 pub(super) fn gates(service: &DesiredService) -> Vec<String> {
-    let mut things: Vec<String> = service
-        .networks
-        .iter()
-        .map(|name| format!("network:{name}"))
-        .collect();
+    let mut things: Vec<String> = service.networks.iter().map(|name| format!("network:{name}")).collect();
     things.extend(service.volumes.iter().map(|name| format!("volume:{name}")));
-    things.extend(
-        service
-            .files
-            .iter()
-            .map(|tree| format!("file:{}", tree.target.display())),
-    );
-    things.extend(
-        service
-            .needs
-            .iter()
-            .map(|(name, need)| format!("service:{name}/{need:?}")),
-    );
+    things.extend(service.files.iter().map(|tree| format!("file:{}", tree.target.display())));
+    things.extend(service.needs.iter().map(|(name, need)| format!("service:{name}/{need:?}")));
     things
 }
 
@@ -67,55 +43,21 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
         Class::Recreate,
         vec![Action::AppDestroy { app: name.clone() }],
     );
-    let bare = ObservedApp {
-        checks: "enabled".into(),
-        scale: 1,
-        ..ObservedApp::default()
-    };
+    let bare = ObservedApp { checks: "enabled".into(), scale: 1, ..ObservedApp::default() };
     for change in compare(app, &bare, None).changes {
         // Destroying the app undoes all of its settings at once.
         chain.add(change.action, "new", Class::None, Vec::new());
     }
     if let Some(quantity) = app.scale.filter(|scale| *scale != 1) {
-        chain.add(
-            Action::Scale {
-                app: name.clone(),
-                quantity,
-                deploy: false,
-            },
-            "new",
-            Class::None,
-            Vec::new(),
-        );
+        chain.add(Action::Scale { app: name.clone(), quantity, deploy: false }, "new", Class::None, Vec::new());
     }
-    chain.add(
-        property(name, "proxy.type", ""),
-        "new: the proxy is built once, by the deploy",
-        Class::None,
-        Vec::new(),
-    );
+    chain.add(property(name, "proxy.type", ""), "new: the proxy is built once, by the deploy", Class::None, Vec::new());
     let undo = vec![Action::HooksRemove { app: name.clone() }];
-    chain.add(
-        Action::HooksWrite {
-            app: name.clone(),
-            hooks: app.hooks.clone(),
-        },
-        "new",
-        Class::None,
-        undo,
-    );
+    chain.add(Action::HooksWrite { app: name.clone(), hooks: app.hooks.clone() }, "new", Class::None, undo);
     for gate in gates(service) {
         chain.wait_for(&gate);
     }
-    chain.add(
-        Action::Deploy {
-            app: name.clone(),
-            source: app.source.clone(),
-        },
-        "new",
-        Class::Image,
-        Vec::new(),
-    );
+    chain.add(Action::Deploy { app: name.clone(), source: app.source.clone() }, "new", Class::Image, Vec::new());
     finish(&mut chain, service, app);
 }
 
@@ -124,53 +66,25 @@ fn finish(chain: &mut super::builder::Chain<'_>, service: &DesiredService, app: 
     chain.provides(format!("service:{}/Started", service.name));
     if app.await_gate && app.scale != Some(0) {
         let target = AwaitTarget::App(app.app.clone());
-        chain.add(
-            Action::Await {
-                target,
-                gate: app.hooks.gate.clone(),
-            },
-            "gate",
-            Class::None,
-            Vec::new(),
-        );
+        chain.add(Action::Await { target, gate: app.hooks.gate.clone() }, "gate", Class::None, Vec::new());
     }
     chain.provides(format!("service:{}/Healthy", service.name));
 }
 
 /// Settings are as at the last commit; only what runs may differ.
-fn unchanged(
-    inputs: &Inputs<'_>,
-    builder: &mut Builder,
-    service: &DesiredService,
-    app: &AppSpec,
-) -> Outcome {
+fn unchanged(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, app: &AppSpec) -> Outcome {
     if app.scale == Some(0) || inputs.observed.running(&app.app) {
-        return Outcome {
-            symbol: '=',
-            reasons: Vec::new(),
-        };
+        return Outcome { symbol: '=', reasons: Vec::new() };
     }
     let mut chain = builder.chain(&service.name, &inputs.at(&service.name));
     start(&mut chain, app);
     finish(&mut chain, service, app);
-    Outcome {
-        symbol: '~',
-        reasons: vec!["drift: no container runs".into()],
-    }
+    Outcome { symbol: '~', reasons: vec!["drift: no container runs".into()] }
 }
 
 fn start(chain: &mut super::builder::Chain<'_>, app: &AppSpec) {
-    let undo = vec![Action::Stop {
-        app: app.app.clone(),
-    }];
-    chain.add(
-        Action::Start {
-            app: app.app.clone(),
-        },
-        "drift: no container runs",
-        Class::Config,
-        undo,
-    );
+    let undo = vec![Action::Stop { app: app.app.clone() }];
+    chain.add(Action::Start { app: app.app.clone() }, "drift: no container runs", Class::Config, undo);
 }
 
 /// How the new settings come into force.
@@ -188,36 +102,23 @@ fn rollout(
     effect: Effect,
     reasons: &[String],
 ) -> Rollout {
-    let because = || {
-        reasons
-            .first()
-            .cloned()
-            .unwrap_or_else(|| "settings changed".into())
-    };
+    let because = || reasons.first().cloned().unwrap_or_else(|| "settings changed".into());
     if !observed.deployed() {
         return Rollout::Deploy("was never deployed".into());
     }
     match (&app.source, last.map(|last| &last.source)) {
         (Source::Image { image, .. }, _) if observed.source_image != *image => {
-            return Rollout::Deploy(format!(
-                "image changed from {} to {image}",
-                or_none(&observed.source_image)
-            ));
+            return Rollout::Deploy(format!("image changed from {} to {image}", or_none(&observed.source_image)));
         }
         (Source::Archive { .. }, _) if !observed.source_image.is_empty() => {
-            return Rollout::Deploy(format!(
-                "drift: source was changed by hand to image {}",
-                observed.source_image
-            ));
+            return Rollout::Deploy(format!("drift: source was changed by hand to image {}", observed.source_image));
         }
-        (Source::Archive { digest, .. }, Some(Source::Archive { digest: before, .. }))
-            if digest == before => {}
+        (Source::Archive { digest, .. }, Some(Source::Archive { digest: before, .. })) if digest == before => {}
         (Source::Archive { .. }, _) => return Rollout::Deploy("the build context changed".into()),
         (Source::Image { .. }, _) => {}
     }
-    let content = last.filter(|last| {
-        !last.image_id.is_empty() && !app.image_id.is_empty() && last.image_id != app.image_id
-    });
+    let content =
+        last.filter(|last| !last.image_id.is_empty() && !app.image_id.is_empty() && last.image_id != app.image_id);
     if content.is_some() {
         return Rollout::Rebuild("the image of that name has new content".into());
     }
@@ -243,11 +144,7 @@ fn update(
     let name = &app.app;
     let settings = compare(app, observed, last);
     let mut effect = settings.effect;
-    let mut reasons: Vec<String> = settings
-        .changes
-        .iter()
-        .map(|change| change.cause.clone())
-        .collect();
+    let mut reasons: Vec<String> = settings.changes.iter().map(|change| change.cause.clone()).collect();
     let hooks_changed = last.is_none_or(|last| last.hooks != app.hooks);
     let networks_changed = last.is_none_or(|last| last.hooks.networks != app.hooks.networks);
     if last.is_some() && networks_changed {
@@ -263,42 +160,20 @@ fn update(
     let mut chain = builder.chain(&service.name, &at);
     if !matches!(rollout, Rollout::Nothing) && observed.deployed() {
         let release = inputs.release(app, observed);
-        let undo = vec![Action::ReleaseRestore {
-            app: name.clone(),
-            release: release.clone(),
-        }];
-        chain.add(
-            Action::ReleaseKeep {
-                app: name.clone(),
-                release,
-            },
-            "before a deploy",
-            Class::None,
-            undo,
-        );
+        let mut undo = inputs.files_back(service);
+        undo.push(Action::ReleaseRestore { app: name.clone(), release: release.clone() });
+        chain.add(Action::ReleaseKeep { app: name.clone(), release }, "before a deploy", Class::None, undo);
     }
-    for Change {
-        action,
-        cause,
-        class,
-        undo,
-    } in settings.changes
-    {
+    for Change { action, cause, class, undo } in settings.changes {
         chain.add(action, &cause, class, undo);
     }
     if hooks_changed {
         let undo = match last {
-            Some(last) => Action::HooksWrite {
-                app: name.clone(),
-                hooks: last.hooks.clone(),
-            },
+            Some(last) => Action::HooksWrite { app: name.clone(), hooks: last.hooks.clone() },
             None => Action::HooksRemove { app: name.clone() },
         };
         chain.add(
-            Action::HooksWrite {
-                app: name.clone(),
-                hooks: app.hooks.clone(),
-            },
+            Action::HooksWrite { app: name.clone(), hooks: app.hooks.clone() },
             "settings of the gate and networks",
             Class::None,
             vec![undo],
@@ -308,22 +183,10 @@ fn update(
     if let Some(quantity) = scaled {
         let deploy = matches!(rollout, Rollout::Nothing);
         let cause = format!("replicas from {} to {quantity}", observed.scale);
-        let undo = vec![Action::Scale {
-            app: name.clone(),
-            quantity: observed.scale,
-            deploy: true,
-        }];
+        // Behind a new release the undo must not deploy: the release is brought back after it, and is what then runs.
+        let undo = vec![Action::Scale { app: name.clone(), quantity: observed.scale, deploy }];
         reasons.push(cause.clone());
-        chain.add(
-            Action::Scale {
-                app: name.clone(),
-                quantity,
-                deploy,
-            },
-            &cause,
-            Class::Scale,
-            undo,
-        );
+        chain.add(Action::Scale { app: name.clone(), quantity, deploy }, &cause, Class::Scale, undo);
     }
     for gate in gates(service) {
         chain.wait_for(&gate);
@@ -338,31 +201,18 @@ fn update(
             }
         }
         Rollout::Restart(cause) => {
-            chain.add(
-                Action::Restart { app: name.clone() },
-                cause,
-                Class::Config,
-                Vec::new(),
-            );
+            chain.add(Action::Restart { app: name.clone() }, cause, Class::Config, Vec::new());
             finish(&mut chain, service, app);
         }
         Rollout::Rebuild(cause) => {
             reasons.push(cause.clone());
-            chain.add(
-                Action::Rebuild { app: name.clone() },
-                cause,
-                Class::Image,
-                Vec::new(),
-            );
+            chain.add(Action::Rebuild { app: name.clone() }, cause, Class::Image, Vec::new());
             finish(&mut chain, service, app);
         }
         Rollout::Deploy(cause) => {
             reasons.insert(0, cause.clone());
             chain.add(
-                Action::Deploy {
-                    app: name.clone(),
-                    source: app.source.clone(),
-                },
+                Action::Deploy { app: name.clone(), source: app.source.clone() },
                 cause,
                 Class::Image,
                 Vec::new(),
@@ -378,15 +228,8 @@ fn update(
 /// The control app: settings that keep it from ever being built or served.
 pub(super) fn control(inputs: &Inputs<'_>, builder: &mut Builder) {
     let app = &inputs.desired.project;
-    let hooks = crate::map::resources::AppHooks {
-        project: app.clone(),
-        ..Default::default()
-    };
-    let wanted = [
-        ("builder.selected", "null"),
-        ("network.bind-all-interfaces", "false"),
-        ("proxy.disabled", "true"),
-    ];
+    let hooks = crate::map::resources::AppHooks { project: app.clone(), ..Default::default() };
+    let wanted = [("builder.selected", "null"), ("network.bind-all-interfaces", "false"), ("proxy.disabled", "true")];
     let observed = inputs.observed.apps.get(app);
     if observed.is_none() && inputs.observed.unchanged.contains(app) {
         return;
@@ -401,29 +244,14 @@ pub(super) fn control(inputs: &Inputs<'_>, builder: &mut Builder) {
         );
     }
     for (name, value) in wanted {
-        let had = observed
-            .and_then(|observed| observed.properties.get(name))
-            .map_or("", String::as_str);
+        let had = observed.and_then(|observed| observed.properties.get(name)).map_or("", String::as_str);
         if had != value {
-            let undo = if observed.is_some() {
-                vec![settings::property(app, name, had)]
-            } else {
-                Vec::new()
-            };
-            chain.add(
-                property(app, name, value),
-                "the project's own app serves nothing itself",
-                Class::None,
-                undo,
-            );
+            let undo = if observed.is_some() { vec![settings::property(app, name, had)] } else { Vec::new() };
+            chain.add(property(app, name, value), "the project's own app serves nothing itself", Class::None, undo);
         }
     }
     if observed.is_none_or(|observed| observed.domains_enabled) {
-        let undo = if observed.is_some() {
-            vec![Action::DomainsEnable { app: app.clone() }]
-        } else {
-            Vec::new()
-        };
+        let undo = if observed.is_some() { vec![Action::DomainsEnable { app: app.clone() }] } else { Vec::new() };
         chain.add(
             Action::DomainsDisable { app: app.clone() },
             "the project's own app serves nothing itself",
@@ -432,24 +260,11 @@ pub(super) fn control(inputs: &Inputs<'_>, builder: &mut Builder) {
         );
     }
     if observed.is_none() {
-        chain.add(
-            property(app, "proxy.type", ""),
-            "new",
-            Class::None,
-            Vec::new(),
-        );
+        chain.add(property(app, "proxy.type", ""), "new", Class::None, Vec::new());
     }
     if inputs.last.is_none() {
         let undo = vec![Action::HooksRemove { app: app.clone() }];
-        chain.add(
-            Action::HooksWrite {
-                app: app.clone(),
-                hooks,
-            },
-            "new",
-            Class::None,
-            undo,
-        );
+        chain.add(Action::HooksWrite { app: app.clone(), hooks }, "new", Class::None, undo);
     }
     chain.provides("control".into());
 }
@@ -458,12 +273,8 @@ impl Inputs<'_> {
     /// The release that a deploy of `app` would replace.
     fn release(&self, app: &AppSpec, observed: &ObservedApp) -> Release {
         let containers = self.observed.app_containers.get(&app.app);
-        let mut ids: Vec<String> = containers
-            .into_iter()
-            .flatten()
-            .filter(|one| one.status == "running")
-            .map(|one| one.id.clone())
-            .collect();
+        let mut ids: Vec<String> =
+            containers.into_iter().flatten().filter(|one| one.status == "running").map(|one| one.id.clone()).collect();
         ids.sort();
         Release {
             image_id: observed.image_id.clone(),

@@ -24,13 +24,7 @@ pub(super) struct Chain<'a> {
 impl Builder {
     /// Starts a chain for `service` (empty: the project's).
     pub(super) fn chain(&mut self, service: &str, at: &str) -> Chain<'_> {
-        Chain {
-            builder: self,
-            service: service.to_owned(),
-            at: at.to_owned(),
-            last: None,
-            gates: Vec::new(),
-        }
+        Chain { builder: self, service: service.to_owned(), at: at.to_owned(), last: None, gates: Vec::new() }
     }
 
     /// The operation after which `thing` is there; `None`: it is there already.
@@ -41,20 +35,9 @@ impl Builder {
 
 impl Chain<'_> {
     /// Adds an operation behind the last one of this chain.
-    pub(super) fn add(
-        &mut self,
-        action: Action,
-        cause: &str,
-        class: Class,
-        undo: Vec<Action>,
-    ) -> usize {
+    pub(super) fn add(&mut self, action: Action, cause: &str, class: Class, undo: Vec<Action>) -> usize {
         let id = self.builder.ops.len();
-        let mut needs: Vec<usize> = self
-            .last
-            .iter()
-            .copied()
-            .chain(self.gates.drain(..))
-            .collect();
+        let mut needs: Vec<usize> = self.last.iter().copied().chain(self.gates.drain(..)).collect();
         needs.sort_unstable();
         needs.dedup();
         self.builder.ops.push(Op {

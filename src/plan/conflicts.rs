@@ -37,7 +37,8 @@ fn control(inputs: &Inputs<'_>, out: &mut Vec<Diagnostic>) {
 fn names(inputs: &Inputs<'_>, owned: &BTreeSet<String>, at: &dyn Fn(&str) -> Option<Span>, out: &mut Vec<Diagnostic>) {
     for service in inputs.desired.services.values() {
         let span = at(&format!("services.{}", service.name));
-        let hint = format!("name another with x-dokku: {{app: NAME}} in {}, or remove the one that is there", service.name);
+        let hint =
+            format!("name another with x-dokku: {{app: NAME}} in {}, or remove the one that is there", service.name);
         match &service.kind {
             Kind::App(app) => {
                 if inputs.observed.app_names.contains(&app.app) && !owned.contains(&app.app) {
@@ -63,14 +64,27 @@ fn externals(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut V
         if !inputs.observed.networks.contains_key(name) {
             let message = format!("the network {name} is external and does not exist");
             let hint = format!("make it: dokku network:create {name}");
-            out.push(placed(Diagnostic::error("missing-network", message), at("networks")).hint(hint));
+            out.push(
+                placed(
+                    Diagnostic::error("missing-network", message),
+                    at(&format!("networks.{name}")).or_else(|| at("networks")),
+                )
+                .hint(hint),
+            );
         }
     }
     for name in &inputs.desired.external_volumes {
         if !inputs.observed.volumes.contains_key(name) {
             let message = format!("the volume {name} is external and does not exist");
             let hint = format!("make it: docker volume create {name}");
-            out.push(placed(Diagnostic::error("missing-volume", message), at("volumes")).hint(hint));
+            let key = inputs.desired.volume_names.iter().find(|(_, own)| *own == name).map_or(name, |(key, _)| key);
+            out.push(
+                placed(
+                    Diagnostic::error("missing-volume", message),
+                    at(&format!("volumes.{key}")).or_else(|| at("volumes")),
+                )
+                .hint(hint),
+            );
         }
     }
 }
@@ -79,8 +93,15 @@ fn externals(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut V
 fn volumes(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut Vec<Diagnostic>) {
     for spec in &inputs.desired.volumes {
         let Some(users) = inputs.observed.volume_users.get(&spec.name) else { continue };
-        let message = format!("the volume {} is in use by {}, which is not of this project", spec.name, users.join(", "));
-        let key = inputs.desired.volume_names.iter().find(|(_, name)| **name == spec.name).map(|(key, _)| key.clone()).unwrap_or_default();
+        let message =
+            format!("the volume {} is in use by {}, which is not of this project", spec.name, users.join(", "));
+        let key = inputs
+            .desired
+            .volume_names
+            .iter()
+            .find(|(_, name)| **name == spec.name)
+            .map(|(key, _)| key.clone())
+            .unwrap_or_default();
         let hint = "stop what uses it (docker compose down keeps the data), or give the volume another name:";
         out.push(placed(Diagnostic::error("volume-in-use", message), at(&format!("volumes.{key}"))).hint(hint));
     }
@@ -93,19 +114,29 @@ fn environment(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut
     for service in inputs.desired.services.values() {
         let pairs: Vec<(&String, usize)> = match &service.kind {
             Kind::App(app) => app.config.iter().map(|(key, value)| (key, size(value))).collect(),
-            Kind::Container(raw) | Kind::Job(raw) => raw.container.environment.iter().map(|(key, value)| (key, size(value))).collect(),
+            Kind::Container(raw) | Kind::Job(raw) => {
+                raw.container.environment.iter().map(|(key, value)| (key, size(value))).collect()
+            }
         };
         let path = format!("services.{}.environment", service.name);
         for (key, length) in &pairs {
             if key.len() + length >= ONE {
-                let message = format!("the variable {key} of {} has {length} bytes; the system takes 128 KiB", service.name);
-                out.push(placed(Diagnostic::error("environment-too-large", message), at(&path)).hint("put it in a file: configs or secrets"));
+                let message =
+                    format!("the variable {key} of {} has {length} bytes; the system takes 128 KiB", service.name);
+                out.push(
+                    placed(Diagnostic::error("environment-too-large", message), at(&path))
+                        .hint("put it in a file: configs or secrets"),
+                );
             }
         }
         let total: usize = pairs.iter().map(|(key, length)| key.len() + length + 2).sum();
         if total > ALL {
-            let message = format!("the environment of {} has {total} bytes; the system takes less than 2 MiB", service.name);
-            out.push(placed(Diagnostic::error("environment-too-large", message), at(&path)).hint("put it in files: configs or secrets"));
+            let message =
+                format!("the environment of {} has {total} bytes; the system takes less than 2 MiB", service.name);
+            out.push(
+                placed(Diagnostic::error("environment-too-large", message), at(&path))
+                    .hint("put it in files: configs or secrets"),
+            );
         }
     }
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{Action, AwaitTarget, Release};
 pub use conflicts::conflicts;
-pub use settings::drift;
 pub use reconcile::{Inputs, Last, reconcile};
+pub use settings::drift;
 
 /// How much an operation disturbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

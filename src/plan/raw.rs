@@ -36,41 +36,34 @@ pub(super) fn container(
     let mut symbol = '=';
     let at = inputs.at(&service.name);
     let specs = replicas(raw);
-    let before = inputs
-        .last_raw(&service.name)
-        .map(replicas)
-        .unwrap_or_default();
+    let before = inputs.last_raw(&service.name).map(replicas).unwrap_or_default();
+    let owner = owner_made_anew(builder, &raw.container);
     let mut chain = builder.chain(&service.name, &at);
     let mut prepared = false;
     for spec in &specs {
         let existing = inputs.observed.containers.get(&spec.name);
-        let Some(cause) = stale(inputs, spec, raw, existing).or_else(|| {
-            inputs
-                .files_changed(service)
-                .then(|| "a mounted file changed".into())
-        }) else {
+        let Some(cause) = stale(inputs, spec, raw, existing)
+            .or_else(|| inputs.files_changed(service).then(|| "a mounted file changed".into()))
+            .or_else(|| {
+                let owner = owner.as_ref()?;
+                Some(format!("shares a namespace with {}, which is made anew", owner.name))
+            })
+        else {
             continue;
         };
         if !prepared {
             prepare(inputs, &mut chain, service, raw);
             prepared = true;
         }
-        replace(inputs, &mut chain, spec, existing, &cause);
-        symbol = if existing.is_some() || symbol == '~' {
-            '~'
-        } else {
-            '+'
-        };
+        replace(inputs, &mut chain, service, spec, existing, &cause);
+        symbol = if existing.is_some() || symbol == '~' { '~' } else { '+' };
         if existing.is_some() {
             reasons.push(cause);
         }
     }
-    for gone in before
-        .iter()
-        .filter(|old| !specs.iter().any(|spec| spec.name == old.name))
-    {
+    for gone in before.iter().filter(|old| !specs.iter().any(|spec| spec.name == old.name)) {
         if inputs.observed.containers.contains_key(&gone.name) {
-            stash(inputs, &mut chain, &gone.name, true, "fewer replicas");
+            stash(inputs, &mut chain, service, &gone.name, true, "fewer replicas");
             reasons.push(format!("replicas to {}", specs.len()));
             symbol = '~';
         }
@@ -79,55 +72,35 @@ pub(super) fn container(
     if prepared {
         for spec in &specs {
             let target = AwaitTarget::Container(spec.name.clone());
-            chain.add(
-                Action::Await {
-                    target,
-                    gate: raw.gate.clone(),
-                },
-                "gate",
-                Class::None,
-                Vec::new(),
-            );
+            chain.add(Action::Await { target, gate: raw.gate.clone() }, "gate", Class::None, Vec::new());
         }
     }
     chain.provides(format!("service:{}/Healthy", service.name));
+    if let Some(owner) = &owner {
+        start_after(builder, owner, &specs);
+    }
     reasons.dedup();
     Outcome { symbol, reasons }
 }
 
-pub(super) fn job(
-    inputs: &Inputs<'_>,
-    builder: &mut Builder,
-    service: &DesiredService,
-    raw: &RawSpec,
-) -> Outcome {
+pub(super) fn job(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, raw: &RawSpec) -> Outcome {
     let name = &raw.container.name;
     let hash = raw.container.labels.get(HASH_LABEL);
     let done = inputs.last.and_then(|last| last.jobs.get(&service.name));
     if done.is_some() && done == hash && !inputs.files_changed(service) {
-        return Outcome {
-            symbol: '=',
-            reasons: Vec::new(),
-        };
+        return Outcome { symbol: '=', reasons: Vec::new() };
     }
     let at = inputs.at(&service.name);
     let mut chain = builder.chain(&service.name, &at);
     prepare(inputs, &mut chain, service, raw);
     let existing = inputs.observed.containers.get(name);
-    let cause = if done.is_some() {
-        "changed in the file"
-    } else {
-        "new"
-    };
+    let cause = if done.is_some() { "changed in the file" } else { "new" };
     if existing.is_some() {
-        stash(inputs, &mut chain, name, false, cause);
+        stash(inputs, &mut chain, service, name, false, cause);
     }
     let undo = vec![Action::ContainerRemove { name: name.clone() }];
     chain.add(
-        Action::JobRun {
-            spec: raw.container.clone(),
-            limit: raw.gate.limit,
-        },
+        Action::JobRun { spec: Box::new(raw.container.clone()), limit: raw.gate.limit },
         cause,
         Class::Recreate,
         undo,
@@ -135,9 +108,66 @@ pub(super) fn job(
     for need in ["Started", "Healthy", "Completed"] {
         chain.provides(format!("service:{}/{need}", service.name));
     }
-    Outcome {
-        symbol: if done.is_some() { '~' } else { '+' },
-        reasons: Vec::new(),
+    Outcome { symbol: if done.is_some() { '~' } else { '+' }, reasons: Vec::new() }
+}
+
+/// A container whose namespace another one shares, and that this plan makes anew: the engine binds the two by id.
+struct Owner {
+    name: String,
+    /// The operation whose undo brings the one of before back.
+    kept: Option<usize>,
+}
+
+fn owner_made_anew(builder: &Builder, spec: &ContainerSpec) -> Option<Owner> {
+    let shared = [&spec.network_mode, &spec.pid, &spec.ipc];
+    let name = shared.into_iter().filter_map(|mode| mode.strip_prefix("container:")).find(|owner| {
+        let of_app = |app: &String| owner.strip_suffix(".web.1") == Some(app);
+        builder.ops.iter().any(|op| match &op.action {
+            Action::ContainerRun { spec } => spec.name == *owner,
+            Action::Deploy { app, .. }
+            | Action::Rebuild { app }
+            | Action::Restart { app }
+            | Action::Start { app }
+            | Action::Scale { app, deploy: true, .. } => of_app(app),
+            _ => false,
+        })
+    })?;
+    let kept = builder.ops.iter().position(|op| match &op.action {
+        Action::ContainerStash { name: stashed, .. } => stashed == name,
+        Action::ReleaseKeep { app, .. } => name.strip_suffix(".web.1") == Some(app),
+        _ => false,
+    });
+    Some(Owner { name: name.to_owned(), kept })
+}
+
+/// An undo cannot start what shares a namespace before the namespace is back: the owner's undo does it.
+fn start_after(builder: &mut Builder, owner: &Owner, specs: &[ContainerSpec]) {
+    let Some(kept) = owner.kept else { return };
+    for spec in specs {
+        let stash = builder
+            .ops
+            .iter_mut()
+            .find(|op| matches!(&op.action, Action::ContainerStash { name, .. } if *name == spec.name));
+        let Some(stash) = stash else { continue };
+        let mut back = Vec::new();
+        for action in &mut stash.undo {
+            let was = action.clone();
+            if let Action::ContainerUnstash { running: running @ true, .. } = action {
+                *running = false;
+                back.push(was);
+            }
+        }
+        if back.is_empty() {
+            continue;
+        }
+        if owner.name.ends_with(".web.1") {
+            // Dokku makes another container, which the one of before knows nothing of.
+            back = vec![
+                Action::ContainerRemove { name: spec.name.clone() },
+                Action::ContainerRun { spec: Box::new(spec.clone()) },
+            ];
+        }
+        builder.ops[kept].undo.extend(back);
     }
 }
 
@@ -148,35 +178,14 @@ fn prepare(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService,
     let present = inputs.observed.images.contains_key(image);
     match &raw.build {
         Some(build) if !present => {
-            let undo = vec![Action::ImageRemove {
-                image: image.clone(),
-            }];
-            chain.add(
-                Action::ImageBuild {
-                    spec: build.clone(),
-                },
-                "not built yet",
-                Class::None,
-                undo,
-            );
+            let undo = vec![Action::ImageRemove { image: image.clone() }];
+            chain.add(Action::ImageBuild { spec: build.clone() }, "not built yet", Class::None, undo);
         }
         None if !present || raw.pull => {
             let platform = raw.container.platform.clone();
-            let cause = if present {
-                "pull_policy: always"
-            } else {
-                "not on the server yet"
-            };
+            let cause = if present { "pull_policy: always" } else { "not on the server yet" };
             // A pulled image is a cache: an undo leaves it.
-            chain.add(
-                Action::ImagePull {
-                    image: image.clone(),
-                    platform,
-                },
-                cause,
-                Class::None,
-                Vec::new(),
-            );
+            chain.add(Action::ImagePull { image: image.clone(), platform }, cause, Class::None, Vec::new());
         }
         _ => {}
     }
@@ -212,26 +221,20 @@ fn stale(
 fn replace(
     inputs: &Inputs<'_>,
     chain: &mut Chain<'_>,
+    service: &DesiredService,
     spec: &ContainerSpec,
     existing: Option<&ContainerFacts>,
     cause: &str,
 ) {
     if existing.is_some() {
-        stash(inputs, chain, &spec.name, true, cause);
+        stash(inputs, chain, service, &spec.name, true, cause);
     }
-    let undo = vec![Action::ContainerRemove {
-        name: spec.name.clone(),
-    }];
-    chain.add(
-        Action::ContainerRun { spec: spec.clone() },
-        cause,
-        Class::Recreate,
-        undo,
-    );
+    let undo = vec![Action::ContainerRemove { name: spec.name.clone() }];
+    chain.add(Action::ContainerRun { spec: Box::new(spec.clone()) }, cause, Class::Recreate, undo);
 }
 
 /// Puts a container aside under a name that only this run uses; the cleanup removes it.
-fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, name: &str, running: bool, cause: &str) {
+fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, name: &str, running: bool, cause: &str) {
     let was_running = running
         && inputs
             .observed
@@ -239,20 +242,9 @@ fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, name: &str, running: bool, 
             .get(name)
             .is_some_and(|facts| facts.status == "running" || facts.status == "restarting");
     let stash = stash_name(name);
-    let undo = vec![Action::ContainerUnstash {
-        name: name.to_owned(),
-        stash: stash.clone(),
-        running: was_running,
-    }];
-    chain.add(
-        Action::ContainerStash {
-            name: name.to_owned(),
-            stash,
-        },
-        cause,
-        Class::Recreate,
-        undo,
-    );
+    let mut undo = inputs.files_back(service);
+    undo.push(Action::ContainerUnstash { name: name.to_owned(), stash: stash.clone(), running: was_running });
+    chain.add(Action::ContainerStash { name: name.to_owned(), stash }, cause, Class::Recreate, undo);
 }
 
 /// The name under which a replaced container waits for the commit.

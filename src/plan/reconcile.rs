@@ -30,15 +30,11 @@ pub struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     pub(super) fn at(&self, service: &str) -> String {
-        self.positions
-            .get(&format!("services.{service}"))
-            .cloned()
-            .unwrap_or_default()
+        self.positions.get(&format!("services.{service}")).cloned().unwrap_or_default()
     }
 
     fn last_service(&self, service: &str) -> Option<&'a DesiredService> {
-        self.last
-            .and_then(|last| last.desired.services.get(service))
+        self.last.and_then(|last| last.desired.services.get(service))
     }
 
     pub(super) fn last_app(&self, service: &str) -> Option<&'a AppSpec> {
@@ -57,14 +53,17 @@ impl<'a> Inputs<'a> {
 
     /// Whether a file that the service mounts is delivered anew by this plan, other than for the first time.
     pub(super) fn files_changed(&self, service: &DesiredService) -> bool {
-        let Some(last) = self.last_service(&service.name) else {
-            return false;
-        };
-        service.files.iter().any(|tree| {
-            last.files
-                .iter()
-                .any(|old| old.target == tree.target && old.digest != tree.digest)
-        })
+        !self.files_back(service).is_empty()
+    }
+
+    /// What puts the files of before back, which an undo needs before it starts what mounts them.
+    pub(super) fn files_back(&self, service: &DesiredService) -> Vec<Action> {
+        let before = self.last_service(&service.name).map_or(&[][..], |last| &last.files);
+        let changed = service
+            .files
+            .iter()
+            .filter(|tree| before.iter().any(|old| old.target == tree.target && old.digest != tree.digest));
+        changed.map(|tree| Action::FilesRestore { target: tree.target.clone() }).collect()
     }
 }
 
@@ -88,12 +87,7 @@ pub fn reconcile(inputs: &Inputs<'_>) -> Plan {
     }
     removed(inputs, &mut rows);
     let cleanup = cleanup(&builder);
-    Plan {
-        project: inputs.desired.project.clone(),
-        ops: builder.ops,
-        cleanup,
-        rows,
-    }
+    Plan { project: inputs.desired.project.clone(), ops: builder.ops, cleanup, rows }
 }
 
 fn row(inputs: &Inputs<'_>, service: &DesiredService, outcome: &app::Outcome) -> Row {
@@ -121,72 +115,32 @@ fn networks(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
         if inputs.observed.networks.contains_key(&spec.name) {
             continue;
         }
-        let at = inputs
-            .positions
-            .get(&format!("network {}", spec.name))
-            .cloned()
-            .unwrap_or_default();
+        let at = inputs.positions.get(&format!("network {}", spec.name)).cloned().unwrap_or_default();
         let mut chain = builder.chain("", &at);
         chain.wait_for("control");
-        let undo = vec![Action::NetworkRemove {
-            name: spec.name.clone(),
-        }];
-        chain.add(
-            Action::NetworkCreate { spec: spec.clone() },
-            "new",
-            Class::None,
-            undo,
-        );
+        let undo = vec![Action::NetworkRemove { name: spec.name.clone() }];
+        chain.add(Action::NetworkCreate { spec: spec.clone() }, "new", Class::None, undo);
         chain.provides(format!("network:{}", spec.name));
-        rows.push(Row {
-            symbol: '+',
-            name: "network".into(),
-            what: spec.name.clone(),
-            detail: String::new(),
-            at,
-        });
+        rows.push(Row { symbol: '+', name: "network".into(), what: spec.name.clone(), detail: String::new(), at });
     }
 }
 
 fn volumes(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
     for spec in &inputs.desired.volumes {
-        let at = inputs
-            .positions
-            .get(&format!("volume {}", spec.name))
-            .cloned()
-            .unwrap_or_default();
+        let at = inputs.positions.get(&format!("volume {}", spec.name)).cloned().unwrap_or_default();
         if inputs.observed.volumes.contains_key(&spec.name) {
             if inputs.last.is_none() {
                 let detail = "holds data of before, kept as it is".into();
-                rows.push(Row {
-                    symbol: '=',
-                    name: "volume".into(),
-                    what: spec.name.clone(),
-                    detail,
-                    at,
-                });
+                rows.push(Row { symbol: '=', name: "volume".into(), what: spec.name.clone(), detail, at });
             }
             continue;
         }
         let mut chain = builder.chain("", &at);
         chain.wait_for("control");
-        let undo = vec![Action::VolumeRemove {
-            name: spec.name.clone(),
-        }];
-        chain.add(
-            Action::VolumeCreate { spec: spec.clone() },
-            "new",
-            Class::None,
-            undo,
-        );
+        let undo = vec![Action::VolumeRemove { name: spec.name.clone() }];
+        chain.add(Action::VolumeCreate { spec: spec.clone() }, "new", Class::None, undo);
         chain.provides(format!("volume:{}", spec.name));
-        rows.push(Row {
-            symbol: '+',
-            name: "volume".into(),
-            what: spec.name.clone(),
-            detail: String::new(),
-            at,
-        });
+        rows.push(Row { symbol: '+', name: "volume".into(), what: spec.name.clone(), detail: String::new(), at });
     }
 }
 
@@ -213,36 +167,19 @@ fn files(inputs: &Inputs<'_>, builder: &mut Builder) {
     }
 }
 
-fn deliver(
-    inputs: &Inputs<'_>,
-    builder: &mut Builder,
-    service: &DesiredService,
-    tree: &FileTree,
-    again: bool,
-) {
+fn deliver(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, tree: &FileTree, again: bool) {
     let at = inputs.at(&service.name);
     let mut chain = builder.chain(&service.name, &at);
     chain.wait_for("control");
     let cause = if again { "the source changed" } else { "new" };
-    let undo = vec![Action::FilesRestore {
-        target: tree.target.clone(),
-    }];
-    chain.add(
-        Action::FilesDeliver { tree: tree.clone() },
-        cause,
-        Class::None,
-        undo,
-    );
+    let undo = vec![Action::FilesRestore { target: tree.target.clone() }];
+    chain.add(Action::FilesDeliver { tree: tree.clone() }, cause, Class::None, undo);
     chain.provides(format!("file:{}", tree.target.display()));
 }
 
 /// Services that left the file are named; they are removed only where that was asked for.
 fn removed(inputs: &Inputs<'_>, rows: &mut Vec<Row>) {
-    for service in inputs
-        .last
-        .into_iter()
-        .flat_map(|last| last.desired.services.values())
-    {
+    for service in inputs.last.into_iter().flat_map(|last| last.desired.services.values()) {
         if !inputs.desired.services.contains_key(&service.name) {
             rows.push(Row {
                 symbol: '!',
@@ -261,9 +198,7 @@ fn cleanup(builder: &Builder) -> Vec<Action> {
         .ops
         .iter()
         .filter_map(|op| match &op.action {
-            Action::ContainerStash { stash, .. } => Some(Action::ContainerRemove {
-                name: stash.clone(),
-            }),
+            Action::ContainerStash { stash, .. } => Some(Action::ContainerRemove { name: stash.clone() }),
             _ => None,
         })
         .collect()

@@ -36,38 +36,20 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    fn push(
-        &mut self,
-        action: Action,
-        cause: impl Into<String>,
-        effect: Effect,
-        undo: Vec<Action>,
-    ) {
+    fn push(&mut self, action: Action, cause: impl Into<String>, effect: Effect, undo: Vec<Action>) {
         let class = match effect {
             Effect::None => Class::None,
             Effect::Restart => Class::Config,
             Effect::Rebuild => Class::Image,
         };
         self.effect = self.effect.max(effect);
-        self.changes.push(Change {
-            action,
-            cause: cause.into(),
-            class,
-            undo,
-        });
+        self.changes.push(Change { action, cause: cause.into(), class, undo });
     }
 }
 
 /// The changes that bring `observed` to `desired`; `last` is what an import applied before.
-pub(super) fn compare(
-    desired: &AppSpec,
-    observed: &ObservedApp,
-    last: Option<&AppSpec>,
-) -> Settings {
-    let mut out = Settings {
-        changes: Vec::new(),
-        effect: Effect::None,
-    };
+pub(super) fn compare(desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) -> Settings {
+    let mut out = Settings { changes: Vec::new(), effect: Effect::None };
     properties(&mut out, desired, observed, last);
     config(&mut out, desired, observed, last);
     options(&mut out, desired, observed, last);
@@ -81,11 +63,7 @@ pub(super) fn compare(
 
 /// Whether it was the file or somebody's hand that made the difference.
 fn cause(unchanged_in_file: bool, what: &str) -> String {
-    if unchanged_in_file {
-        format!("drift: {what} was changed by hand")
-    } else {
-        format!("{what} changed in the file")
-    }
+    if unchanged_in_file { format!("drift: {what} was changed by hand") } else { format!("{what} changed in the file") }
 }
 
 /// What must happen before a changed property works.
@@ -98,34 +76,19 @@ fn property_effect(name: &str) -> Effect {
         | "scheduler-docker-local.init-process"
         | "logs.max-size"
         | "proxy.disabled" => Effect::Restart,
-        "builder-dockerfile.dockerfile-path" | "builder.selected" | "builder.build-dir" => {
-            Effect::Rebuild
-        }
+        "builder-dockerfile.dockerfile-path" | "builder.selected" | "builder.build-dir" => Effect::Rebuild,
         _ => Effect::None,
     }
 }
 
 pub(super) fn property(app: &str, name: &str, value: &str) -> Action {
     let (plugin, key) = name.split_once('.').unwrap_or((name, ""));
-    Action::PropertySet {
-        app: app.to_owned(),
-        plugin: plugin.to_owned(),
-        key: key.to_owned(),
-        value: value.to_owned(),
-    }
+    Action::PropertySet { app: app.to_owned(), plugin: plugin.to_owned(), key: key.to_owned(), value: value.to_owned() }
 }
 
-fn properties(
-    out: &mut Settings,
-    desired: &AppSpec,
-    observed: &ObservedApp,
-    last: Option<&AppSpec>,
-) {
-    let mut wanted: BTreeMap<&str, &str> = desired
-        .properties
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+fn properties(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) {
+    let mut wanted: BTreeMap<&str, &str> =
+        desired.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     for name in last.into_iter().flat_map(|last| last.properties.keys()) {
         wanted.entry(name).or_insert("");
     }
@@ -134,9 +97,7 @@ fn properties(
         if had == value {
             continue;
         }
-        let before = last
-            .and_then(|last| last.properties.get(name))
-            .map_or("", String::as_str);
+        let before = last.and_then(|last| last.properties.get(name)).map_or("", String::as_str);
         let undo = vec![property(&desired.app, name, had)];
         out.push(
             property(&desired.app, name, value),
@@ -157,9 +118,7 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
         if had.is_some_and(|had| had.digest() == value.digest()) {
             continue;
         }
-        by_hand &= last
-            .and_then(|last| last.config.get(key))
-            .is_some_and(|last| last.digest() == value.digest());
+        by_hand &= last.and_then(|last| last.config.get(key)).is_some_and(|last| last.digest() == value.digest());
         match had {
             Some(had) => drop(before.insert(key.clone(), had.clone())),
             None => added.push(key.clone()),
@@ -171,34 +130,16 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
         let cause = cause(by_hand, &format!("variable {}", names.join(", ")));
         let mut undo = Vec::new();
         if !added.is_empty() {
-            undo.push(Action::ConfigUnset {
-                app: app.clone(),
-                keys: added,
-            });
+            undo.push(Action::ConfigUnset { app: app.clone(), keys: added });
         }
         if !before.is_empty() {
-            undo.push(Action::ConfigSet {
-                app: app.clone(),
-                values: before,
-            });
+            undo.push(Action::ConfigSet { app: app.clone(), values: before });
         }
-        out.push(
-            Action::ConfigSet {
-                app: app.clone(),
-                values: set,
-            },
-            cause,
-            Effect::Restart,
-            undo,
-        );
+        out.push(Action::ConfigSet { app: app.clone(), values: set }, cause, Effect::Restart, undo);
     }
     let mut gone = Vec::new();
     let mut values = IndexMap::new();
-    for key in last
-        .into_iter()
-        .flat_map(|last| last.config.keys())
-        .filter(|key| !desired.config.contains_key(*key))
-    {
+    for key in last.into_iter().flat_map(|last| last.config.keys()).filter(|key| !desired.config.contains_key(*key)) {
         if let Some(had) = observed.config.get(key) {
             gone.push(key.clone());
             values.insert(key.clone(), had.clone());
@@ -206,19 +147,8 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
     }
     if !gone.is_empty() {
         let cause = format!("variable {} left the file", gone.join(", "));
-        let undo = vec![Action::ConfigSet {
-            app: app.clone(),
-            values,
-        }];
-        out.push(
-            Action::ConfigUnset {
-                app: app.clone(),
-                keys: gone,
-            },
-            cause,
-            Effect::Restart,
-            undo,
-        );
+        let undo = vec![Action::ConfigSet { app: app.clone(), values }];
+        out.push(Action::ConfigUnset { app: app.clone(), keys: gone }, cause, Effect::Restart, undo);
     }
 }
 
@@ -226,16 +156,8 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
 fn three_way<T: Ord + Clone>(desired: &[T], observed: &[T], last: &[T]) -> (Vec<T>, Vec<T>) {
     let have: BTreeSet<&T> = observed.iter().collect();
     let want: BTreeSet<&T> = desired.iter().collect();
-    let add = desired
-        .iter()
-        .filter(|item| !have.contains(item))
-        .cloned()
-        .collect();
-    let remove = last
-        .iter()
-        .filter(|item| !want.contains(item) && have.contains(item))
-        .cloned()
-        .collect();
+    let add = desired.iter().filter(|item| !have.contains(item)).cloned().collect();
+    let remove = last.iter().filter(|item| !want.contains(item) && have.contains(item)).cloned().collect();
     (add, remove)
 }
 
@@ -243,67 +165,23 @@ fn options(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: 
     let none = DockerOptions::default();
     let last_options = last.map_or(&none, |last| &last.options);
     let phases = [
-        (
-            "build",
-            &desired.options.build,
-            &observed.options.build,
-            &last_options.build,
-            Effect::Rebuild,
-        ),
-        (
-            "deploy",
-            &desired.options.deploy,
-            &observed.options.deploy,
-            &last_options.deploy,
-            Effect::Restart,
-        ),
-        (
-            "run",
-            &desired.options.run,
-            &observed.options.run,
-            &last_options.run,
-            Effect::None,
-        ),
+        ("build", &desired.options.build, &observed.options.build, &last_options.build, Effect::Rebuild),
+        ("deploy", &desired.options.deploy, &observed.options.deploy, &last_options.deploy, Effect::Restart),
+        ("run", &desired.options.run, &observed.options.run, &last_options.run, Effect::None),
     ];
     for (phase, want, have, before, effect) in phases {
         let (add, remove) = three_way(want, have, before);
         let app = desired.app.clone();
         if !remove.is_empty() {
-            let undo = vec![Action::OptionsAdd {
-                app: app.clone(),
-                phase: phase.into(),
-                options: remove.clone(),
-            }];
-            let action = Action::OptionsRemove {
-                app: app.clone(),
-                phase: phase.into(),
-                options: remove,
-            };
-            out.push(
-                action,
-                format!("{phase} options left the file"),
-                effect,
-                undo,
-            );
+            let undo = vec![Action::OptionsAdd { app: app.clone(), phase: phase.into(), options: remove.clone() }];
+            let action = Action::OptionsRemove { app: app.clone(), phase: phase.into(), options: remove };
+            out.push(action, format!("{phase} options left the file"), effect, undo);
         }
         if !add.is_empty() {
             let by_hand = add.iter().all(|option| before.contains(option));
-            let undo = vec![Action::OptionsRemove {
-                app: app.clone(),
-                phase: phase.into(),
-                options: add.clone(),
-            }];
-            let action = Action::OptionsAdd {
-                app,
-                phase: phase.into(),
-                options: add,
-            };
-            out.push(
-                action,
-                cause(by_hand, &format!("{phase} options")),
-                effect,
-                undo,
-            );
+            let undo = vec![Action::OptionsRemove { app: app.clone(), phase: phase.into(), options: add.clone() }];
+            let action = Action::OptionsAdd { app, phase: phase.into(), options: add };
+            out.push(action, cause(by_hand, &format!("{phase} options")), effect, undo);
         }
     }
 }
@@ -313,71 +191,29 @@ fn mounts(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
     let (add, remove) = three_way(&desired.mounts, &observed.mounts, before);
     let app = &desired.app;
     for mount in remove {
-        let undo = vec![Action::StorageMount {
-            app: app.clone(),
-            mount: mount.clone(),
-        }];
+        let undo = vec![Action::StorageMount { app: app.clone(), mount: mount.clone() }];
         let cause = format!("mount {} left the file", mount.target);
-        out.push(
-            Action::StorageUnmount {
-                app: app.clone(),
-                mount,
-            },
-            cause,
-            Effect::Restart,
-            undo,
-        );
+        out.push(Action::StorageUnmount { app: app.clone(), mount }, cause, Effect::Restart, undo);
     }
     for mount in add {
-        let undo = vec![Action::StorageUnmount {
-            app: app.clone(),
-            mount: mount.clone(),
-        }];
+        let undo = vec![Action::StorageUnmount { app: app.clone(), mount: mount.clone() }];
         let cause = cause(before.contains(&mount), &format!("mount {}", mount.target));
-        out.push(
-            Action::StorageMount {
-                app: app.clone(),
-                mount,
-            },
-            cause,
-            Effect::Restart,
-            undo,
-        );
+        out.push(Action::StorageMount { app: app.clone(), mount }, cause, Effect::Restart, undo);
     }
 }
 
 fn ports(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) {
     let before = last.map_or(&[][..], |last| &last.ports);
     let mut want: BTreeSet<String> = desired.ports.iter().cloned().collect();
-    want.extend(
-        observed
-            .ports
-            .iter()
-            .filter(|port| !before.contains(port))
-            .cloned(),
-    );
+    want.extend(observed.ports.iter().filter(|port| !before.contains(port)).cloned());
     let have: BTreeSet<String> = observed.ports.iter().cloned().collect();
     if want == have {
         return;
     }
     let app = desired.app.clone();
-    let undo = vec![Action::PortsSet {
-        app: app.clone(),
-        ports: observed.ports.clone(),
-    }];
-    let cause = cause(
-        last.is_some_and(|last| last.ports == desired.ports),
-        "the published ports",
-    );
-    out.push(
-        Action::PortsSet {
-            app,
-            ports: want.into_iter().collect(),
-        },
-        cause,
-        Effect::None,
-        undo,
-    );
+    let undo = vec![Action::PortsSet { app: app.clone(), ports: observed.ports.clone() }];
+    let cause = cause(last.is_some_and(|last| last.ports == desired.ports), "the published ports");
+    out.push(Action::PortsSet { app, ports: want.into_iter().collect() }, cause, Effect::None, undo);
 }
 
 fn domains(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) {
@@ -385,38 +221,18 @@ fn domains(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: 
     let (add, remove) = three_way(&desired.domains, &observed.domains, before);
     let app = &desired.app;
     if !remove.is_empty() {
-        let undo = vec![Action::DomainsAdd {
-            app: app.clone(),
-            domains: remove.clone(),
-        }];
+        let undo = vec![Action::DomainsAdd { app: app.clone(), domains: remove.clone() }];
         out.push(
-            Action::DomainsRemove {
-                app: app.clone(),
-                domains: remove,
-            },
+            Action::DomainsRemove { app: app.clone(), domains: remove },
             "domains left the file",
             Effect::None,
             undo,
         );
     }
     if !add.is_empty() {
-        let undo = vec![Action::DomainsRemove {
-            app: app.clone(),
-            domains: add.clone(),
-        }];
-        let cause = cause(
-            add.iter().all(|domain| before.contains(domain)),
-            "the domains",
-        );
-        out.push(
-            Action::DomainsAdd {
-                app: app.clone(),
-                domains: add,
-            },
-            cause,
-            Effect::None,
-            undo,
-        );
+        let undo = vec![Action::DomainsRemove { app: app.clone(), domains: add.clone() }];
+        let cause = cause(add.iter().all(|domain| before.contains(domain)), "the domains");
+        out.push(Action::DomainsAdd { app: app.clone(), domains: add }, cause, Effect::None, undo);
     }
 }
 
@@ -431,15 +247,9 @@ pub(super) fn checks_mode(order: UpdateOrder) -> &'static str {
 fn checks(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp) {
     let mode = checks_mode(desired.order);
     if observed.checks != mode {
-        let undo = vec![Action::ChecksSet {
-            app: desired.app.clone(),
-            mode: observed.checks.clone(),
-        }];
+        let undo = vec![Action::ChecksSet { app: desired.app.clone(), mode: observed.checks.clone() }];
         out.push(
-            Action::ChecksSet {
-                app: desired.app.clone(),
-                mode: mode.into(),
-            },
+            Action::ChecksSet { app: desired.app.clone(), mode: mode.into() },
             "order of updates",
             Effect::None,
             undo,
@@ -447,27 +257,16 @@ fn checks(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp) {
     }
 }
 
-fn resources(
-    out: &mut Settings,
-    desired: &AppSpec,
-    observed: &ObservedApp,
-    last: Option<&AppSpec>,
-) {
-    let mut wanted: BTreeMap<&str, &str> = desired
-        .resources
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+fn resources(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) {
+    let mut wanted: BTreeMap<&str, &str> =
+        desired.resources.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     for name in last.into_iter().flat_map(|last| last.resources.keys()) {
         wanted.entry(name).or_insert("");
     }
     for kind in ["limit", "reserve"] {
         let (mut set, mut before) = (BTreeMap::new(), BTreeMap::new());
         for (name, value) in &wanted {
-            let Some(resource) = name
-                .strip_prefix(kind)
-                .and_then(|rest| rest.strip_prefix('.'))
-            else {
+            let Some(resource) = name.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')) else {
                 continue;
             };
             let had = observed.resources.get(*name).map_or("", String::as_str);
@@ -478,25 +277,10 @@ fn resources(
         }
         if !set.is_empty() {
             let app = desired.app.clone();
-            let undo = vec![Action::ResourceSet {
-                app: app.clone(),
-                kind: kind.into(),
-                values: before,
-            }];
-            let cause = cause(
-                last.is_some_and(|last| last.resources == desired.resources),
-                &format!("resource {kind}s"),
-            );
-            out.push(
-                Action::ResourceSet {
-                    app,
-                    kind: kind.into(),
-                    values: set,
-                },
-                cause,
-                Effect::Restart,
-                undo,
-            );
+            let undo = vec![Action::ResourceSet { app: app.clone(), kind: kind.into(), values: before }];
+            let cause =
+                cause(last.is_some_and(|last| last.resources == desired.resources), &format!("resource {kind}s"));
+            out.push(Action::ResourceSet { app, kind: kind.into(), values: set }, cause, Effect::Restart, undo);
         }
     }
 }
@@ -505,14 +289,25 @@ fn resources(
 ///
 /// Variables, options and mounts that somebody added are named too; an import leaves them alone.
 pub fn drift(applied: &AppSpec, now: &ObservedApp) -> Vec<String> {
-    let mut out: Vec<String> = compare(applied, now, Some(applied)).changes.into_iter().map(|change| change.cause).collect();
-    let own = |name: &str| name == "NO_VHOST" || name == "GIT_REV" || name.starts_with("DOKKU_") || name.ends_with("_URL");
-    let added: Vec<&str> = now.config.keys().filter(|name| !applied.config.contains_key(*name) && !own(name)).map(String::as_str).collect();
+    let mut out: Vec<String> =
+        compare(applied, now, Some(applied)).changes.into_iter().map(|change| change.cause).collect();
+    let own =
+        |name: &str| name == "NO_VHOST" || name == "GIT_REV" || name.starts_with("DOKKU_") || name.ends_with("_URL");
+    let added: Vec<&str> = now
+        .config
+        .keys()
+        .filter(|name| !applied.config.contains_key(*name) && !own(name))
+        .map(String::as_str)
+        .collect();
     if !added.is_empty() {
         out.push(format!("variable {} was added by hand and is kept", added.join(", ")));
     }
     let mine = &applied.options;
-    let lists = [("build", &mine.build, &now.options.build), ("deploy", &mine.deploy, &now.options.deploy), ("run", &mine.run, &now.options.run)];
+    let lists = [
+        ("build", &mine.build, &now.options.build),
+        ("deploy", &mine.deploy, &now.options.deploy),
+        ("run", &mine.run, &now.options.run),
+    ];
     for (phase, mine, there) in lists {
         let count = there.iter().filter(|option| !mine.contains(option) && !option.starts_with("--link")).count();
         if count > 0 {

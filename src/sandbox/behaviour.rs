@@ -15,6 +15,8 @@ pub struct Behaviour {
     pub containers: BTreeMap<String, Play>,
     /// How long a deploy takes, milliseconds.
     pub deploy_ms: u64,
+    /// Dokku's version; empty: the one that is played.
+    pub version: String,
     /// Global domain; empty: `dokku.me`.
     pub domain: String,
 }

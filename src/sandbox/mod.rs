@@ -73,6 +73,38 @@ pub fn create_with(root: &Path, program: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Triggers that the plugin implements, with the position of the app among their arguments, from 1.
+const PLUGIN_TRIGGERS: &[(&str, usize)] = &[
+    ("post-container-create", 3),
+    ("check-deploy", 1),
+    ("pre-delete", 1),
+    ("post-delete", 1),
+    ("post-app-rename-setup", 1),
+    ("post-app-clone", 1),
+];
+
+/// Puts the plugin itself into the world, where the world has no other programs for its triggers: `plugin/NAME` runs
+/// `dokku-compose trigger NAME` for the apps of projects, as the plugin's own files do.
+pub fn install_triggers(root: &Path) -> io::Result<()> {
+    let root = &root.canonicalize()?;
+    let folder = root.join("plugin");
+    if std::fs::read_dir(&folder)?.next().is_some() {
+        return Ok(());
+    }
+    let program = match std::env::var_os("DOKKU_COMPOSE_BIN").filter(|path| !path.is_empty()) {
+        Some(path) => path.into(),
+        None => std::env::current_exe()?,
+    };
+    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let apps = quoted(&root.join("lib/data/compose/apps"));
+    for (name, app) in PLUGIN_TRIGGERS {
+        let script =
+            format!("#!/bin/sh\n[ -f {apps}/\"${app}\" ] || exit 0\nexec {} trigger {name} \"$@\"\n", quoted(&program));
+        world::write_program(&folder.join(name), &script)?;
+    }
+    Ok(())
+}
+
 impl World {
     /// Sets which datastore plugins are installed, by name and version.
     pub fn set_datastores(&self, all: &[(&str, &str)]) -> io::Result<()> {

@@ -32,12 +32,7 @@ impl Printer {
     /// A printer; `quiet` silences steps, never results. Colour is used on a terminal without `NO_COLOR`.
     pub fn new(format: Format, quiet: bool, no_color: bool) -> Self {
         let color = !no_color && io::stderr().is_terminal() && io::stdout().is_terminal();
-        Self {
-            quiet,
-            format,
-            color,
-            masker: Mutex::default(),
-        }
+        Self { quiet, format, color, masker: Mutex::default() }
     }
 
     /// Hides these texts from now on.
@@ -48,10 +43,7 @@ impl Printer {
 
     /// What it hides.
     pub fn masker(&self) -> Masker {
-        self.masker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.masker.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether results are JSON: steps are silent then.
@@ -109,10 +101,7 @@ impl Printer {
             if item.severity == Severity::Note && (self.quiet || self.is_json()) {
                 continue;
             }
-            let style = diag::Style {
-                color: self.color,
-                ..diag::Style::default()
-            };
+            let style = diag::Style { color: self.color, ..diag::Style::default() };
             let text = diag::render(item, sources, style);
             self.line(io::stderr().lock(), text.trim_end());
         }

@@ -56,7 +56,9 @@ impl<'a> Progress<'a> {
                 }
                 printer.warn(&format!("undoing {ops} operations"));
             }
-            Event::Undone { op, elapsed } => printer.detail(&format!("undone: {} ({})", describe(op), seconds(*elapsed))),
+            Event::Undone { op, elapsed } => {
+                printer.detail(&format!("undone: {} ({})", describe(op), seconds(*elapsed)))
+            }
             Event::UndoFailed { op, stuck } => {
                 printer.warn(&format!("could not undo {}: {}", describe(op), stuck.message));
             }
@@ -75,7 +77,9 @@ impl<'a> Progress<'a> {
     fn machine(&self, event: &Event<'_>) {
         let op = |op: &crate::plan::Op| json!({ "id": op.id, "service": op.service, "title": crate::apply::by_hand::title(&op.action), "at": op.at });
         let value = match event {
-            Event::Begin { project, run, ops } => json!({ "code": "begin", "project": project, "run": run, "operations": ops }),
+            Event::Begin { project, run, ops } => {
+                json!({ "code": "begin", "project": project, "run": run, "operations": ops })
+            }
             Event::Started { op: one } => json!({ "code": "started", "operation": op(one) }),
             Event::Line { op: one, text } => json!({ "code": "output", "operation": one.map(op), "text": text }),
             Event::Retry { op: one, message, attempt } => {
@@ -87,9 +91,13 @@ impl<'a> Progress<'a> {
             Event::Failed { op: one, error, elapsed } => {
                 json!({ "code": "failed", "operation": op(one), "message": error.message, "lines": error.lines, "ms": millis(*elapsed) })
             }
-            Event::RollingBack { failure, ops } => json!({ "code": "rolling-back", "message": failure.message, "operations": ops }),
+            Event::RollingBack { failure, ops } => {
+                json!({ "code": "rolling-back", "message": failure.message, "operations": ops })
+            }
             Event::UndoStarted { op: one } => json!({ "code": "undo-started", "operation": op(one) }),
-            Event::Undone { op: one, elapsed } => json!({ "code": "undone", "operation": op(one), "ms": millis(*elapsed) }),
+            Event::Undone { op: one, elapsed } => {
+                json!({ "code": "undone", "operation": op(one), "ms": millis(*elapsed) })
+            }
             Event::UndoFailed { op: one, stuck } => {
                 json!({ "code": "undo-failed", "operation": op(one), "message": stuck.message, "by_hand": stuck.by_hand })
             }

@@ -37,8 +37,7 @@ fn write(value: &impl Serialize) -> Result<String, EmitError> {
         folded_wrap_chars: usize::MAX,
         min_fold_chars: usize::MAX,
     };
-    serde_saphyr::to_string_with_options(value, options)
-        .map_err(|error| EmitError(error.to_string()))
+    serde_saphyr::to_string_with_options(value, options).map_err(|error| EmitError(error.to_string()))
 }
 
 struct Json<'a>(&'a serde_json::Value);
@@ -48,9 +47,7 @@ impl Serialize for Json<'_> {
         match self.0 {
             serde_json::Value::String(text) => Text(text).serialize(serializer),
             serde_json::Value::Array(items) => serializer.collect_seq(items.iter().map(Json)),
-            serde_json::Value::Object(map) => {
-                serializer.collect_map(map.iter().map(|(key, value)| (key, Json(value))))
-            }
+            serde_json::Value::Object(map) => serializer.collect_map(map.iter().map(|(key, value)| (key, Json(value)))),
             other => other.serialize(serializer),
         }
     }
@@ -64,8 +61,7 @@ impl Serialize for Tree<'_> {
             Kind::Seq(items) => return serializer.collect_seq(items.iter().map(Tree)),
             Kind::Map(map) => {
                 let entries = map.entries.iter();
-                return serializer
-                    .collect_map(entries.map(|(key, entry)| (key, Tree(&entry.value))));
+                return serializer.collect_map(entries.map(|(key, entry)| (key, Tree(&entry.value))));
             }
             Kind::Scalar(scalar) => scalar,
         };
@@ -93,10 +89,10 @@ impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let is_blank = |character: char| character == ' ' || character == '\t';
         let agreed = !self.0.starts_with([' ', '\t', '\n'])
-            && self.0.split('\n').all(|line| {
-                !line.starts_with('\t')
-                    && (line.is_empty() || !line.trim_matches(is_blank).is_empty())
-            });
+            && self
+                .0
+                .split('\n')
+                .all(|line| !line.starts_with('\t') && (line.is_empty() || !line.trim_matches(is_blank).is_empty()));
         if agreed || !self.0.contains('\n') {
             serializer.serialize_str(self.0)
         } else {
@@ -125,9 +121,7 @@ mod tests {
             Kind::Seq(items) => items.iter().map(to_json).collect(),
             Kind::Map(map) => {
                 let entries = map.entries.iter();
-                entries
-                    .map(|(key, entry)| (key.clone(), to_json(&entry.value)))
-                    .collect()
+                entries.map(|(key, entry)| (key.clone(), to_json(&entry.value))).collect()
             }
             Kind::Scalar(scalar) => match scalar.value() {
                 Value::Null => JsonValue::Null,
@@ -172,10 +166,7 @@ text: |
         let expected = "a: 292\nb: \"0444\"\nc: 1000.0\nd: \"2001-01-01\"\ne: null\nf: \"yes\"\ng:\n  - true\n";
         assert_eq!(emit_node(&node[0]).unwrap(), expected);
         let large = Node {
-            kind: Kind::Scalar(Scalar {
-                text: u64::MAX.to_string(),
-                style: Style::Plain,
-            }),
+            kind: Kind::Scalar(Scalar { text: u64::MAX.to_string(), style: Style::Plain }),
             span: Default::default(),
             tag: None,
         };
@@ -249,10 +240,7 @@ text: |
             "-0",
             "a\n\n\nb",
         ];
-        let keys: serde_json::Map<_, _> = hostile
-            .iter()
-            .map(|text| ((*text).to_owned(), json!(1)))
-            .collect();
+        let keys: serde_json::Map<_, _> = hostile.iter().map(|text| ((*text).to_owned(), json!(1))).collect();
         let value = json!({"list": hostile.as_slice(), "keys": keys});
         assert_eq!(read(&emit(&value).unwrap()), value);
     }

@@ -5,8 +5,8 @@ use serde_json::Value;
 /// The cases of `fixtures/go/<name>.json`. `GO_TABLES` names another directory, for longer
 /// tables than the repository keeps.
 pub(crate) fn table(name: &str) -> Vec<Value> {
-    let directory = std::env::var("GO_TABLES")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/go").to_owned());
+    let directory =
+        std::env::var("GO_TABLES").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/go").to_owned());
     let path = format!("{directory}/{name}.json");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut table: Value = serde_json::from_str(&text).unwrap();

@@ -31,11 +31,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 16 << 20,
-            depth: 128,
-            alias_nodes: 100_000,
-        }
+        Self { bytes: 16 << 20, depth: 128, alias_nodes: 100_000 }
     }
 }
 
@@ -50,11 +46,7 @@ const MOST_FINDINGS: usize = 100;
 pub fn load(text: &str, file: FileId, limits: &Limits) -> Result<Vec<Node>, Vec<Diagnostic>> {
     if text.len() > limits.bytes.min(u32::MAX as usize) {
         return Err(vec![
-            Diagnostic::error(
-                "yaml-too-large",
-                format!("the file is larger than {} bytes", limits.bytes),
-            )
-            .at(Span {
+            Diagnostic::error("yaml-too-large", format!("the file is larger than {} bytes", limits.bytes)).at(Span {
                 file,
                 start: 0,
                 end: 0,
@@ -72,11 +64,7 @@ pub fn load(text: &str, file: FileId, limits: &Limits) -> Result<Vec<Node>, Vec<
             Vec::new()
         }
     };
-    if loader.findings.is_empty() {
-        Ok(documents)
-    } else {
-        Err(loader.findings)
-    }
+    if loader.findings.is_empty() { Ok(documents) } else { Err(loader.findings) }
 }
 
 /// A node with what a copy of it costs and how deep it is.
@@ -140,21 +128,13 @@ impl<'t> Loader<'t> {
     fn expect_event(&mut self) -> Step<(Event<'t>, granit_parser::Span)> {
         match self.next_event()? {
             Some(next) => Ok(next),
-            None => Err(
-                Diagnostic::error("yaml-syntax", "the file ends inside a value")
-                    .at(self.span_of(self.text.len(), self.text.len())),
-            ),
+            None => Err(Diagnostic::error("yaml-syntax", "the file ends inside a value")
+                .at(self.span_of(self.text.len(), self.text.len()))),
         }
     }
 
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
-        errors::explain(
-            error.kind(),
-            &error.info(),
-            self.text,
-            self.offset(error.marker()),
-            self.file,
-        )
+        errors::explain(error.kind(), &error.info(), self.text, self.offset(error.marker()), self.file)
     }
 
     fn node(&mut self, event: Event<'t>, span: granit_parser::Span, depth: usize) -> Step<Built> {
@@ -206,13 +186,7 @@ impl<'t> Loader<'t> {
         Ok(())
     }
 
-    fn scalar(
-        &mut self,
-        mut text: String,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        mut here: Span,
-    ) -> Built {
+    fn scalar(&mut self, mut text: String, style: ScalarStyle, tag: Option<&Tag>, mut here: Span) -> Built {
         let style = match style {
             // The parser writes `~` for a value that is not there; only its span tells.
             ScalarStyle::Plain if here.start == here.end => {
@@ -223,10 +197,7 @@ impl<'t> Loader<'t> {
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
             ScalarStyle::Literal | ScalarStyle::Folded => {
                 // go-yaml gives no line break where the file ends without one.
-                if here.end as usize == self.text.len()
-                    && !self.text.ends_with('\n')
-                    && text.ends_with('\n')
-                {
+                if here.end as usize == self.text.len() && !self.text.ends_with('\n') && text.ends_with('\n') {
                     text.pop();
                 }
                 here.end = self.trimmed_end(here);
@@ -235,34 +206,17 @@ impl<'t> Loader<'t> {
         };
         let (style, tag) = self.apply_tag(style, &text, tag, here);
         let cost = 1 + text.len() / 64;
-        Built {
-            node: Node {
-                kind: Kind::Scalar(Scalar { text, style }),
-                span: here,
-                tag,
-            },
-            cost,
-            height: 0,
-        }
+        Built { node: Node { kind: Kind::Scalar(Scalar { text, style }), span: here, tag }, cost, height: 0 }
     }
 
     /// The style and the local tag of a scalar after its tag has been applied.
-    fn apply_tag(
-        &mut self,
-        style: Style,
-        text: &str,
-        tag: Option<&Tag>,
-        here: Span,
-    ) -> (Style, Option<String>) {
+    fn apply_tag(&mut self, style: Style, text: &str, tag: Option<&Tag>, here: Span) -> (Style, Option<String>) {
         let applied = tag.map_or(Ok((style, None)), |tag| tag::apply(tag, style, text));
         applied.unwrap_or_else(|core| {
             self.found(
-                Diagnostic::error(
-                    "yaml-tag",
-                    format!("the value cannot be read as `!!{core}`"),
-                )
-                .at(here)
-                .hint("remove the tag"),
+                Diagnostic::error("yaml-tag", format!("the value cannot be read as `!!{core}`"))
+                    .at(here)
+                    .hint("remove the tag"),
             );
             (style, None)
         })
@@ -285,11 +239,7 @@ impl<'t> Loader<'t> {
             items.push(item.node);
         };
         let span = collection_span(start, end, last);
-        let node = Node {
-            kind: Kind::Seq(items),
-            span,
-            tag: tag.and_then(tag::local),
-        };
+        let node = Node { kind: Kind::Seq(items), span, tag: tag.and_then(tag::local) };
         Ok(Built { node, cost, height })
     }
 
@@ -322,11 +272,7 @@ impl<'t> Loader<'t> {
             }
         }
         let span = collection_span(start, end, last);
-        let node = Node {
-            kind: Kind::Map(map),
-            span,
-            tag: tag.and_then(tag::local),
-        };
+        let node = Node { kind: Kind::Map(map), span, tag: tag.and_then(tag::local) };
         Ok(Built { node, cost, height })
     }
 
@@ -392,20 +338,13 @@ impl<'t> Loader<'t> {
     fn empty_value_span(&self, key: Span) -> Span {
         let after = self.text.get(key.end as usize..).unwrap_or_default();
         let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
-        let at = if after[blanks..].starts_with(':') {
-            key.end as usize + blanks + 1
-        } else {
-            key.end as usize
-        };
+        let at = if after[blanks..].starts_with(':') { key.end as usize + blanks + 1 } else { key.end as usize };
         self.span_of(at, at)
     }
 
     /// The end of a block scalar's place without the blank lines that follow it.
     fn trimmed_end(&self, span: Span) -> u32 {
-        let text = self
-            .text
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default();
+        let text = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
         span.start + u32::try_from(text.trim_end().len()).unwrap_or(0)
     }
 
@@ -415,18 +354,11 @@ impl<'t> Loader<'t> {
 
     fn span_of(&self, start: usize, end: usize) -> Span {
         let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Span {
-            file: self.file,
-            start: offset(start),
-            end: offset(end.max(start)),
-        }
+        Span { file: self.file, start: offset(start), end: offset(end.max(start)) }
     }
 
     fn offset(&self, marker: &Marker) -> usize {
-        let mut at = marker
-            .byte_offset()
-            .unwrap_or(self.text.len())
-            .min(self.text.len());
+        let mut at = marker.byte_offset().unwrap_or(self.text.len()).min(self.text.len());
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
@@ -435,44 +367,24 @@ impl<'t> Loader<'t> {
 }
 
 fn empty(span: Span) -> Built {
-    let kind = Kind::Scalar(Scalar {
-        text: String::new(),
-        style: Style::Empty,
-    });
-    Built {
-        node: Node {
-            kind,
-            span,
-            tag: None,
-        },
-        cost: 1,
-        height: 0,
-    }
+    let kind = Kind::Scalar(Scalar { text: String::new(), style: Style::Empty });
+    Built { node: Node { kind, span, tag: None }, cost: 1, height: 0 }
 }
 
 /// A flow collection ends at its bracket; a block collection's end event comes only after
 /// blank lines and comments, so it ends with its last value.
 fn collection_span(start: Span, end: Span, last: Option<Span>) -> Span {
     if end.start < end.end {
-        return Span {
-            end: end.end,
-            ..start
-        };
+        return Span { end: end.end, ..start };
     }
-    last.map_or(start, |last| Span {
-        end: last.end.max(start.end),
-        ..start
-    })
+    last.map_or(start, |last| Span { end: last.end.max(start.end), ..start })
 }
 
 fn duplicate(key: &str, first: Span, second: Span) -> Diagnostic {
-    Diagnostic::error(
-        "duplicate-key",
-        format!("the key `{key}` stands twice in the same mapping"),
-    )
-    .label(second, "again here")
-    .label(first, "first here")
-    .hint("keep one of the two")
+    Diagnostic::error("duplicate-key", format!("the key `{key}` stands twice in the same mapping"))
+        .label(second, "again here")
+        .label(first, "first here")
+        .hint("keep one of the two")
 }
 
 fn not_a_string_key(scalar: &Scalar, place: Span) -> Diagnostic {
@@ -482,11 +394,7 @@ fn not_a_string_key(scalar: &Scalar, place: Span) -> Diagnostic {
         Value::Timestamp(_) => ("a date", scalar.text.as_str()),
         _ => ("a number", scalar.text.as_str()),
     };
-    let found = Diagnostic::error(
-        "yaml-key",
-        format!("a key must be a string, this one is {kind}"),
-    )
-    .at(place);
+    let found = Diagnostic::error("yaml-key", format!("a key must be a string, this one is {kind}")).at(place);
     if text.is_empty() {
         found.hint("write the key before the colon")
     } else {
@@ -495,11 +403,7 @@ fn not_a_string_key(scalar: &Scalar, place: Span) -> Diagnostic {
 }
 
 fn too_deep(place: Span, limit: usize) -> Diagnostic {
-    Diagnostic::error(
-        "yaml-too-deep",
-        format!("more than {limit} mappings and lists inside one another"),
-    )
-    .at(place)
+    Diagnostic::error("yaml-too-deep", format!("more than {limit} mappings and lists inside one another")).at(place)
 }
 
 #[cfg(test)]

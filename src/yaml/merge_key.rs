@@ -33,11 +33,8 @@ fn take_missing(map: &mut Map, other: Map) {
 }
 
 fn wrong_value(key: Span, value: Span) -> Diagnostic {
-    Diagnostic::error(
-        "merge-key",
-        "the merge key `<<` takes a mapping or a list of mappings",
-    )
-    .label(value, "this is neither")
-    .label(key, "merged here")
-    .hint("write `<<: *anchor`, where the anchor names a mapping")
+    Diagnostic::error("merge-key", "the merge key `<<` takes a mapping or a list of mappings")
+        .label(value, "this is neither")
+        .label(key, "merged here")
+        .hint("write `<<: *anchor`, where the anchor names a mapping")
 }

@@ -68,10 +68,7 @@ impl Default for Node {
     /// A null that stands nowhere.
     fn default() -> Self {
         Self {
-            kind: Kind::Scalar(Scalar {
-                text: String::new(),
-                style: Style::Empty,
-            }),
+            kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Empty }),
             span: Span::default(),
             tag: None,
         }

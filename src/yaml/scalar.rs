@@ -101,16 +101,9 @@ fn integer(text: &str) -> Option<i128> {
 
 /// A float that starts with its point; Go takes underscores there only between digits.
 fn pointed_float(text: &str) -> Option<f64> {
-    let is_digit = |at: Option<usize>| {
-        at.and_then(|at| text.as_bytes().get(at))
-            .is_some_and(u8::is_ascii_digit)
-    };
-    let between_digits = text
-        .match_indices('_')
-        .all(|(at, _)| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
-    between_digits
-        .then(|| decimal_float(&text.replace('_', "")))
-        .flatten()
+    let is_digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    let between_digits = text.match_indices('_').all(|(at, _)| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
+    between_digits.then(|| decimal_float(&text.replace('_', ""))).flatten()
 }
 
 /// A float of decimal digits with an optional point and exponent; none where it overflows.
@@ -122,9 +115,7 @@ fn decimal_float(text: &str) -> Option<f64> {
     };
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let mantissa_is_number = match mantissa.split_once('.') {
-        Some((whole, fraction)) => {
-            digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty())
-        }
+        Some((whole, fraction)) => digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty()),
         None => !mantissa.is_empty() && digits(mantissa),
     };
     let exponent_is_number = exponent.is_none_or(|exponent| {
@@ -158,11 +149,7 @@ pub fn float_text(value: f64) -> String {
         return "NaN".to_owned();
     }
     if value.is_infinite() {
-        return if value > 0.0 {
-            "+Inf".to_owned()
-        } else {
-            "-Inf".to_owned()
-        };
+        return if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() };
     }
     let scientific = format!("{value:e}");
     let Some((mantissa, exponent)) = scientific.split_once('e') else {
@@ -198,36 +185,17 @@ mod tests {
             };
             let answer = (kind, value.to_text());
             let expected = case["text"].as_str().map(str::to_owned);
-            assert_eq!(
-                answer,
-                (case["type"].as_str().unwrap(), expected),
-                "{text:?}"
-            );
+            assert_eq!(answer, (case["type"].as_str().unwrap(), expected), "{text:?}");
         }
     }
 
     #[test]
     fn only_plain_scalars_have_types() {
-        let scalar = |style| Scalar {
-            text: "0444".to_owned(),
-            style,
-        };
+        let scalar = |style| Scalar { text: "0444".to_owned(), style };
         assert_eq!(scalar(Style::Plain).value(), Value::Int(292));
         assert_eq!(scalar(Style::Quoted).value(), Value::Str("0444"));
         assert_eq!(scalar(Style::Block).value(), Value::Str("0444"));
-        assert!(
-            Scalar {
-                text: String::new(),
-                style: Style::Empty
-            }
-            .is_null()
-        );
-        assert!(
-            !Scalar {
-                text: String::new(),
-                style: Style::Quoted
-            }
-            .is_null()
-        );
+        assert!(Scalar { text: String::new(), style: Style::Empty }.is_null());
+        assert!(!Scalar { text: String::new(), style: Style::Quoted }.is_null());
     }
 }

@@ -8,9 +8,7 @@ use crate::diag::{Diagnostic, FileId, Span};
 /// message, since a file that is no text cannot be shown as a source.
 pub fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err(
-            Diagnostic::error("not-utf8", "the file is UTF-16, not UTF-8").hint("save it as UTF-8"),
-        );
+        return Err(Diagnostic::error("not-utf8", "the file is UTF-16, not UTF-8").hint("save it as UTF-8"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let good = error.valid_up_to();
@@ -18,9 +16,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
         let byte = bytes.get(good).copied().unwrap_or_default();
         Diagnostic::error(
             "not-utf8",
-            format!(
-                "the file is not UTF-8: invalid byte 0x{byte:02X} at line {line}, column {column}"
-            ),
+            format!("the file is not UTF-8: invalid byte 0x{byte:02X} at line {line}, column {column}"),
         )
         .hint("save it as UTF-8")
     })?;
@@ -48,10 +44,7 @@ pub(super) fn forbidden_character(text: &str, file: FileId) -> Option<Diagnostic
     Some(
         Diagnostic::error(
             "yaml-control-character",
-            format!(
-                "the control character U+{:04X} may not stand in a YAML file",
-                character as u32
-            ),
+            format!("the control character U+{:04X} may not stand in a YAML file", character as u32),
         )
         .at(Span { file, start, end })
         .hint("remove it, or write it as an escape inside double quotes"),
@@ -61,14 +54,8 @@ pub(super) fn forbidden_character(text: &str, file: FileId) -> Option<Diagnostic
 /// Line and column from 1, the column in characters, after `before`.
 fn line_column(before: &[u8]) -> (usize, usize) {
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let start = before
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    (
-        line,
-        String::from_utf8_lossy(&before[start..]).chars().count() + 1,
-    )
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    (line, String::from_utf8_lossy(&before[start..]).chars().count() + 1)
 }
 
 #[cfg(test)]
@@ -87,18 +74,9 @@ mod tests {
 
     #[test]
     fn names_line_and_column_of_what_is_no_text() {
-        assert_eq!(
-            message(b"a: 1\n\xc3\xa9: \xff"),
-            "the file is not UTF-8: invalid byte 0xFF at line 2, column 4"
-        );
-        assert_eq!(
-            message(b"\xc3"),
-            "the file is not UTF-8: invalid byte 0xC3 at line 1, column 1"
-        );
-        assert_eq!(
-            message(b"a\nb\0"),
-            "the file holds a NUL byte at line 2, column 2: it is not text"
-        );
+        assert_eq!(message(b"a: 1\n\xc3\xa9: \xff"), "the file is not UTF-8: invalid byte 0xFF at line 2, column 4");
+        assert_eq!(message(b"\xc3"), "the file is not UTF-8: invalid byte 0xC3 at line 1, column 1");
+        assert_eq!(message(b"a\nb\0"), "the file holds a NUL byte at line 2, column 2: it is not text");
         assert_eq!(message(b"\xff\xfea\0"), "the file is UTF-16, not UTF-8");
     }
 }

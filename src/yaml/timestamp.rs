@@ -32,16 +32,7 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
         return None;
     }
-    let mut time = Timestamp {
-        year,
-        month,
-        day,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        nanosecond: 0,
-        offset: 0,
-    };
+    let mut time = Timestamp { year, month, day, hour: 0, minute: 0, second: 0, nanosecond: 0, offset: 0 };
     let zoned = match rest.text.chars().next() {
         None => return Some(time),
         Some('T' | 't') => true,
@@ -49,11 +40,7 @@ pub fn parse(text: &str) -> Option<Timestamp> {
         Some(_) => return None,
     };
     // Go's layouts take any number of blanks where the layout has one.
-    rest.text = if zoned {
-        &rest.text[1..]
-    } else {
-        rest.text.trim_start_matches(' ')
-    };
+    rest.text = if zoned { &rest.text[1..] } else { rest.text.trim_start_matches(' ') };
     time.hour = rest.digits(1, 2)?;
     rest.literal(':')?;
     time.minute = rest.digits(1, 2)?;
@@ -75,12 +62,7 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn digits(&mut self, least: usize, most: usize) -> Option<u32> {
-        let count = self
-            .text
-            .bytes()
-            .take(most)
-            .take_while(u8::is_ascii_digit)
-            .count();
+        let count = self.text.bytes().take(most).take_while(u8::is_ascii_digit).count();
         if count < least {
             return None;
         }
@@ -104,11 +86,7 @@ impl Cursor<'_> {
             return 0;
         }
         self.text = &after[count..];
-        let nine = after
-            .bytes()
-            .take(count)
-            .chain(std::iter::repeat(b'0'))
-            .take(9);
+        let nine = after.bytes().take(count).chain(std::iter::repeat(b'0')).take(9);
         nine.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
     }
 
@@ -140,20 +118,8 @@ fn days_in(year: u32, month: u32) -> u32 {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            nanosecond,
-            offset,
-        } = self;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
-        )?;
+        let Self { year, month, day, hour, minute, second, nanosecond, offset } = self;
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")?;
         if *nanosecond > 0 {
             let digits = format!("{nanosecond:09}");
             write!(f, ".{}", digits.trim_end_matches('0'))?;

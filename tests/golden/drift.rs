@@ -47,7 +47,8 @@ impl Imported {
     }
 
     fn plan(&self) -> Plan {
-        let planned = project::plan(&self.home.path().join("demo"), Some("demo"), &self.server.observed, Some(&self.last));
+        let planned =
+            project::plan(&self.home.path().join("demo"), Some("demo"), &self.server.observed, Some(&self.last));
         planned.plan.unwrap_or_else(|| panic!("{}", planned.findings))
     }
 
@@ -69,8 +70,12 @@ const RESTORED: &[(&str, Hand)] = &[
     ("drift: variable A, B was changed by hand", |app| app.config.clear()),
     ("drift: deploy options was changed by hand", |app| app.options.deploy.clear()),
     ("drift: run options was changed by hand", |app| app.options.run.clear()),
-    ("drift: ps.restart-policy was changed by hand", |app| drop(app.properties.insert("ps.restart-policy".into(), "no".into()))),
-    ("drift: ps.stop-timeout-seconds was changed by hand", |app| drop(app.properties.remove("ps.stop-timeout-seconds"))),
+    ("drift: ps.restart-policy was changed by hand", |app| {
+        drop(app.properties.insert("ps.restart-policy".into(), "no".into()))
+    }),
+    ("drift: ps.stop-timeout-seconds was changed by hand", |app| {
+        drop(app.properties.remove("ps.stop-timeout-seconds"))
+    }),
     ("drift: network.initial-network was changed by hand", |app| {
         drop(app.properties.insert("network.initial-network".into(), "bridge".into()));
     }),
@@ -78,9 +83,10 @@ const RESTORED: &[(&str, Hand)] = &[
     ("drift: the published ports was changed by hand", |app| app.ports.clear()),
     ("drift: the domains was changed by hand", |app| app.domains.retain(|domain| domain == "shop-web.dokku.me")),
     ("order of updates", |app| app.checks = "enabled".into()),
-    ("drift: resource limits was changed by hand", |app| drop(app.resources.insert("limit.memory".into(), "1g".into()))),
+    ("drift: resource limits was changed by hand", |app| {
+        drop(app.resources.insert("limit.memory".into(), "1g".into()))
+    }),
     ("drift: resource limits was changed by hand", |app| app.resources.clear()),
-    ("replicas from 5 to 2", |app| app.scale = 5),
     ("image changed from acme/hand:1 to acme/web:1", |app| app.source_image = "acme/hand:1".into()),
 ];
 
@@ -105,7 +111,9 @@ fn what_the_file_asks_for_comes_back() {
 
 /// What somebody added, and the words in which `status` says so; nothing where that is the user's own business.
 const KEPT: &[(&str, Hand)] = &[
-    ("variable EXTRA was added by hand and is kept", |app| drop(app.config.insert("EXTRA".into(), Secret::new("x", &KEY)))),
+    ("variable EXTRA was added by hand and is kept", |app| {
+        drop(app.config.insert("EXTRA".into(), Secret::new("x", &KEY)))
+    }),
     ("1 deploy options were added by hand and are kept", |app| app.options.deploy.push("--label=by=hand".into())),
     ("", |app| {
         let hand = AppMount { source: "/srv/hand".into(), target: "/hand".into(), options: String::new() };
@@ -145,7 +153,12 @@ const ACCIDENTS: &[(&str, Accident, &[&str])] = &[
     ),
     ("+ db", |server| drop(server.observed.containers.remove("shop-db")), &["db"]),
     ("~ db", |server| server.observed.containers.get_mut("shop-db").unwrap().status = "exited".into(), &["db"]),
-    ("~ db", |server| drop(server.observed.containers.get_mut("shop-db").unwrap().labels.remove("com.dokku-compose.hash")), &["db"]),
+    ("~ web", |server| server.apply(&Action::Scale { app: "shop-web".into(), quantity: 5, deploy: true }), &["web"]),
+    (
+        "~ db",
+        |server| drop(server.observed.containers.get_mut("shop-db").unwrap().labels.remove("com.dokku-compose.hash")),
+        &["db"],
+    ),
     ("~ db", |server| server.observed.images.get_mut("postgres:16").unwrap().id = "sha256:newer".into(), &["db"]),
     ("+ volume", |server| drop(server.observed.volumes.remove("demo_data")), &[""]),
     ("+ network", |server| drop(server.observed.networks.remove("shop_default")), &[""]),

@@ -1,7 +1,7 @@
 //! What each feature of a compose file becomes, and what an import does when the file or the server changed.
 //!
-//! `fixtures/<feature>/`: compose file with its siblings, images on the server in `images.json`, the plan for an
-//! empty server in `plan.txt`, every finding in `warnings.txt`. `fixtures/updates/<case>/`: the file `before` and
+//! `fixtures/<feature>/`: compose file with its siblings, what is on the server in `server.json`, the plan
+//! in `plan.txt`, every finding in `warnings.txt`. `fixtures/updates/<case>/`: the file `before` and
 //! `after`, and the plan between the two.
 //! `UPDATE_GOLDEN=1` writes the expected files anew; read the change before committing it.
 
@@ -16,8 +16,6 @@ mod undo;
 mod updates;
 
 use std::path::{Path, PathBuf};
-
-use dokku_compose::observe::Observed;
 
 /// Folders of fixtures that other tests own.
 const OTHERS: &[&str] = &["diagnostics", "go", "stacks", "transcripts", "updates", "sandbox"];
@@ -78,7 +76,7 @@ fn every_feature_becomes_what_is_recorded() {
     assert!(cases.len() >= 30, "the fixtures are there");
     let mut wrong = Vec::new();
     for dir in &cases {
-        let observed = Observed { images: project::images(dir), ..Observed::default() };
+        let observed = project::server(dir);
         let planned = project::plan(dir, None, &observed, None);
         let text = planned.plan.as_ref().map_or("refused\n".to_owned(), show::plan);
         let text = project::place_free(&text, dir);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dokku_compose::compose::{Disk, Request, load};
 use dokku_compose::diag::{Diagnostic, Severity, Sources, Style, render};
-use dokku_compose::docker::ImageFacts;
+use dokku_compose::docker::{ImageFacts, NetworkFacts, VolumeFacts};
 use dokku_compose::map::resources::Desired;
 use dokku_compose::map::{Context, Findings, map};
 use dokku_compose::model::Project;
@@ -78,8 +78,9 @@ fn positions(project: &Project, sources: &Sources, desired: &Desired) -> BTreeMa
     for name in project.services.keys() {
         put(format!("services.{name}"), &format!("services.{name}"));
     }
-    for key in project.networks.keys() {
-        put(format!("network {PROJECT}_{key}"), &format!("networks.{key}"));
+    for (key, network) in &project.networks {
+        let name = network.name.clone().filter(|name| *name != format!("{}_{key}", project.name));
+        put(format!("network {}", name.unwrap_or_else(|| format!("{PROJECT}_{key}"))), &format!("networks.{key}"));
     }
     for (key, name) in &desired.volume_names {
         put(format!("volume {name}"), &format!("volumes.{key}"));
@@ -97,18 +98,35 @@ pub(crate) fn place_free(text: &str, dir: &Path) -> String {
     text.replace(dir.to_str().unwrap(), "@DIR@")
 }
 
-/// The images of a case's `images.json`: by reference, what differs from an image that declares nothing.
-pub(crate) fn images(dir: &Path) -> BTreeMap<String, ImageFacts> {
-    let Ok(text) = std::fs::read_to_string(dir.join("images.json")) else { return BTreeMap::new() };
-    let all: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
-    all.into_iter()
-        .map(|(reference, given)| {
-            let mut facts = serde_json::to_value(ImageFacts { id: format!("sha256:{reference}"), ..ImageFacts::default() }).unwrap();
-            for (key, value) in given.as_object().unwrap() {
-                assert!(facts.get(key).is_some(), "images.json: there is no {key}");
-                facts[key] = value.clone();
-            }
-            (reference, serde_json::from_value(facts).unwrap())
-        })
-        .collect()
+/// What a case's `server.json` says is there before the import: `images` by reference, with what differs from an image
+/// that declares nothing, and names of `volumes` and `networks`.
+pub(crate) fn server(dir: &Path) -> Observed {
+    let mut observed = Observed::default();
+    let Ok(text) = std::fs::read_to_string(dir.join("server.json")) else { return observed };
+    let there: There = serde_json::from_str(&text).unwrap();
+    for (reference, given) in there.images {
+        let mut facts =
+            serde_json::to_value(ImageFacts { id: format!("sha256:{reference}"), ..ImageFacts::default() }).unwrap();
+        for (key, value) in given {
+            assert!(facts.get(&key).is_some(), "server.json: an image has no {key}");
+            facts[key] = value;
+        }
+        observed.images.insert(reference, serde_json::from_value(facts).unwrap());
+    }
+    for name in there.volumes {
+        observed.volumes.insert(name.clone(), VolumeFacts { name, ..VolumeFacts::default() });
+    }
+    for name in there.networks {
+        observed.networks.insert(name.clone(), NetworkFacts { name, ..NetworkFacts::default() });
+    }
+    observed
+}
+
+#[derive(serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct There {
+    images: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    volumes: Vec<String>,
+    networks: Vec<String>,
 }

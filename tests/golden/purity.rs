@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-use dokku_compose::observe::Observed;
 use dokku_compose::ui::plan::to_json;
 
 use crate::{features, project, updates};
@@ -10,7 +9,7 @@ use crate::{features, project, updates};
 fn plans() -> String {
     let mut out = String::new();
     for dir in features() {
-        let observed = Observed { images: project::images(&dir), ..Observed::default() };
+        let observed = project::server(&dir);
         let planned = project::plan(&dir, None, &observed, None);
         out.push_str(&planned.findings);
         if let Some(plan) = &planned.plan {
@@ -33,7 +32,8 @@ fn twenty_plans_are_equal() {
 #[test]
 fn twenty_updates_are_equal() {
     // The staged folder has another name each time.
-    let plan = |dir: &std::path::Path| updates::Update::read(dir).plan.map(|plan| serde_json::to_string(&plan.rows).unwrap());
+    let plan =
+        |dir: &std::path::Path| updates::Update::read(dir).plan.map(|plan| serde_json::to_string(&plan.rows).unwrap());
     for dir in updates::cases() {
         let first = plan(&dir);
         for _ in 1..20 {

@@ -3,12 +3,14 @@
 //! It is told what an action does by Dokku's documentation, and knows nothing of how plans are made.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dokku_compose::docker::{ContainerFacts, ContainerSpec, ImageFacts, NetworkFacts, VolumeFacts};
 use dokku_compose::map::resources::{AppHooks, FileContent, Source};
 use dokku_compose::observe::{Observed, ObservedApp};
 use dokku_compose::plan::{Action, Plan, Release};
+
+use crate::project::KEY;
 
 #[derive(Clone, Debug, Default)]
 pub struct Server {
@@ -37,7 +39,13 @@ impl Server {
         let mut copy = self.clone();
         for app in copy.observed.apps.values_mut() {
             // Dokku keeps these as sets.
-            for list in [&mut app.options.build, &mut app.options.deploy, &mut app.options.run, &mut app.ports, &mut app.domains] {
+            for list in [
+                &mut app.options.build,
+                &mut app.options.deploy,
+                &mut app.options.run,
+                &mut app.ports,
+                &mut app.domains,
+            ] {
                 list.sort();
             }
             app.mounts.sort();
@@ -55,12 +63,14 @@ impl Server {
     pub fn apply(&mut self, action: &Action) {
         match action {
             Action::NetworkCreate { spec } => {
-                let facts = NetworkFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..NetworkFacts::default() };
+                let facts =
+                    NetworkFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..NetworkFacts::default() };
                 assert!(self.observed.networks.insert(spec.name.clone(), facts).is_none(), "{} exists", spec.name);
             }
             Action::NetworkRemove { name } => drop(self.observed.networks.remove(name)),
             Action::VolumeCreate { spec } => {
-                let facts = VolumeFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..VolumeFacts::default() };
+                let facts =
+                    VolumeFacts { name: spec.name.clone(), labels: spec.labels.clone(), ..VolumeFacts::default() };
                 self.observed.volumes.insert(spec.name.clone(), facts);
             }
             Action::VolumeRemove { name } => drop(self.observed.volumes.remove(name)),
@@ -94,14 +104,20 @@ impl Server {
             Action::PropertySet { app, plugin, key, value } => {
                 let name = format!("{plugin}.{key}");
                 let properties = &mut self.app(app).properties;
-                if value.is_empty() { drop(properties.remove(&name)) } else { drop(properties.insert(name, value.clone())) }
+                if value.is_empty() {
+                    drop(properties.remove(&name))
+                } else {
+                    drop(properties.insert(name, value.clone()))
+                }
             }
             Action::OptionsAdd { app, phase, options } => {
                 let list = self.options(app, phase);
                 list.extend(options.iter().cloned());
                 list.sort();
             }
-            Action::OptionsRemove { app, phase, options } => self.options(app, phase).retain(|one| !options.contains(one)),
+            Action::OptionsRemove { app, phase, options } => {
+                self.options(app, phase).retain(|one| !options.contains(one))
+            }
             Action::StorageMount { app, mount } => {
                 assert!(!self.app(app).mounts.contains(mount), "Mount path already exists.");
                 self.app(app).mounts.push(mount.clone());
@@ -146,7 +162,12 @@ impl Server {
             Action::ContainerUnstash { name, stash, running } => {
                 if let Some(mut facts) = self.observed.containers.remove(stash) {
                     facts.name.clone_from(name);
-                    facts.status = if *running { "running" } else { "exited" }.into();
+                    self.observed.containers.insert(name.clone(), facts);
+                }
+                let stopped = self.observed.containers.get(name).filter(|facts| *running && facts.status != "running");
+                if let Some(mut facts) = stopped.cloned() {
+                    facts.status = "running".into();
+                    facts.id = self.started(&facts);
                     self.observed.containers.insert(name.clone(), facts);
                 }
             }
@@ -185,7 +206,10 @@ impl Server {
             }
             Source::Archive { .. } => String::new(),
         };
-        let release = format!("{source:?}");
+        let release = match source {
+            Source::Image { image, .. } => image,
+            Source::Archive { digest, .. } => digest,
+        };
         let app = self.app(name);
         app.image_id = format!("sha256:{release}");
         app.commit = format!("commit of {release}");
@@ -199,15 +223,21 @@ impl Server {
         if !app.deployed() {
             return;
         }
-        let seen = (app.config, app.options.deploy, app.properties, app.mounts, app.resources, app.image_id);
+        let files = self.content(app.mounts.iter().map(|mount| &mount.source));
+        let seen = (app.config, app.options.deploy, app.properties, app.mounts, app.resources, app.image_id, files);
+        let digest = KEY.digest(&format!("{seen:?}"));
         let all = (1..=app.scale).map(|index| ContainerFacts {
-            id: format!("{index} {seen:?}"),
+            id: format!("{index} with settings {}", &digest[..8]),
             name: format!("{name}.web.{index}"),
             status: "running".into(),
             ..ContainerFacts::default()
         });
         let all: Vec<ContainerFacts> = all.collect();
-        if all.is_empty() { drop(self.observed.app_containers.remove(name)) } else { drop(self.observed.app_containers.insert(name.to_owned(), all)) }
+        if all.is_empty() {
+            drop(self.observed.app_containers.remove(name))
+        } else {
+            drop(self.observed.app_containers.insert(name.to_owned(), all))
+        }
     }
 
     fn restore(&mut self, name: &str, release: &Release) {
@@ -224,15 +254,26 @@ impl Server {
         if release.running { self.start(name) } else { drop(self.observed.app_containers.remove(name)) }
     }
 
+    /// What a container read from mounted files when it started is a part of what it is.
+    fn started(&self, facts: &ContainerFacts) -> String {
+        format!("{} of {} with files {}", facts.name, facts.image, self.content(facts.mounts.iter()))
+    }
+
+    fn content<'a>(&self, sources: impl Iterator<Item = &'a String>) -> String {
+        let all: Vec<_> = sources.filter_map(|source| self.files.get(Path::new(source))).collect();
+        format!("{all:?}")
+    }
+
     fn image(&mut self, reference: &str) {
         let facts = ImageFacts { id: format!("sha256:{reference}"), ..ImageFacts::default() };
         self.observed.images.entry(reference.to_owned()).or_insert(facts);
     }
 
     fn container(&mut self, spec: &ContainerSpec, status: &str) {
-        let image = self.observed.images.get(&spec.image).unwrap_or_else(|| panic!("{} is not on the server", spec.image));
-        let facts = ContainerFacts {
-            id: format!("{} of {}", spec.name, spec.labels["com.dokku-compose.hash"]),
+        let image =
+            self.observed.images.get(&spec.image).unwrap_or_else(|| panic!("{} is not on the server", spec.image));
+        let mut facts = ContainerFacts {
+            mounts: spec.mounts.iter().map(|mount| mount.source.clone()).collect(),
             name: spec.name.clone(),
             image: spec.image.clone(),
             image_id: image.id.clone(),
@@ -240,6 +281,7 @@ impl Server {
             labels: spec.labels.clone(),
             ..ContainerFacts::default()
         };
+        facts.id = self.started(&facts);
         assert!(self.observed.containers.insert(spec.name.clone(), facts).is_none(), "{} is in use", spec.name);
     }
 }

@@ -69,7 +69,8 @@ fn details(action: &Action) -> Vec<String> {
             fields(spec, &["args"]).into_iter().chain(args).collect()
         }
         Action::ContainerRun { spec } | Action::JobRun { spec, .. } => {
-            let variables = spec.environment.iter().map(|(name, value)| format!("env {name}={:?}", value.expose().unwrap()));
+            let variables =
+                spec.environment.iter().map(|(name, value)| format!("env {name}={:?}", value.expose().unwrap()));
             fields(spec, &["environment", "name", "image"]).into_iter().chain(variables).collect()
         }
         Action::Await { gate, .. } => fields(gate, &[]),
@@ -90,9 +91,11 @@ fn fields(value: &impl serde::Serialize, without: &[&str]) -> Vec<String> {
 
 fn brief(value: &Value) -> Value {
     match value {
-        Value::Object(fields) => {
-            fields.iter().filter(|(_, value)| !says_nothing(value)).map(|(key, value)| (key.clone(), brief(value))).collect()
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(_, value)| !says_nothing(value))
+            .map(|(key, value)| (key.clone(), brief(value)))
+            .collect(),
         Value::Array(items) => items.iter().map(brief).collect(),
         other => other.clone(),
     }

@@ -15,6 +15,7 @@ pub struct Update {
     pub last: Last,
     pub plan: Option<Plan>,
     findings: String,
+    dir: PathBuf,
 }
 
 /// The name of the compose project of every case, and of its folder.
@@ -34,13 +35,13 @@ impl Update {
         std::fs::remove_dir_all(&dir).unwrap();
         stage(case, "after", &dir);
         let planned = project::plan(&dir, Some(NAME), &server.observed, Some(&last));
-        Self { server, last, plan: planned.plan, findings: planned.findings }
+        Self { server, last, plan: planned.plan, findings: planned.findings, dir }
     }
 
     fn text(&self) -> String {
         let plan = self.plan.as_ref().map_or("refused\n".to_owned(), show::plan);
-        // Folders of a run are temporary, and so is every digest of a release.
-        format!("{plan}{}{}", if self.findings.is_empty() { "" } else { "\n" }, self.findings)
+        let gap = if self.findings.is_empty() { "" } else { "\n" };
+        project::place_free(&format!("{plan}{gap}{}", self.findings), &self.dir)
     }
 }
 
@@ -99,14 +100,17 @@ fn every_change_of_a_file_does_what_is_recorded() {
 #[test]
 fn a_second_import_of_the_same_file_has_nothing_to_do() {
     for dir in features() {
-        let images = dokku_compose::observe::Observed { images: project::images(&dir), ..Default::default() };
-        for observed in [Default::default(), images] {
-            let mut server = Server { observed, ..Server::default() };
+        for pulled_before in [true, false] {
+            let there = project::server(&dir);
+            let mut server = Server { observed: there.clone(), ..Server::default() };
+            if !pulled_before {
+                server.observed.images.clear();
+            }
             let first = project::plan(&dir, None, &server.observed, None);
             let Some(plan) = first.plan else { continue };
             server.run(&plan);
             // Images that a case says something about are pulled as they are.
-            server.observed.images.extend(project::images(&dir));
+            server.observed.images.extend(there.images);
             let last = remember(first.desired);
             let second = project::plan(&dir, None, &server.observed, Some(&last)).plan.unwrap();
             assert!(second.is_empty(), "{}:\n{}", dir.display(), show::plan(&second));

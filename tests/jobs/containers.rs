@@ -62,7 +62,7 @@ fn a_container_is_found_by_its_aliases() {
     let mut spec = server.spec("alias", "1", &[]);
     spec.hostname = "the-database".to_owned();
     spec.networks = vec![(net.name.clone(), endpoint(&["db", "database"]))];
-    server.ensure(&Action::ContainerRun { spec: spec.clone() });
+    server.ensure(&Action::ContainerRun { spec: spec.clone().into() });
     for alias in ["db", "database"] {
         let script = format!("until wget -qO- http://{alias}:8080/hostname; do sleep 0.1; done");
         let answer = server.shell(&net.name, "alias-client", &script).join("\n");
@@ -76,11 +76,11 @@ fn a_container_is_found_by_its_aliases() {
 fn a_container_of_that_name_made_from_something_else_is_refused_and_stays() {
     let Some(server) = Server::with_engine() else { return };
     let one = server.spec("taken", "1", &[]);
-    server.run(&Action::ContainerRun { spec: one.clone() }).unwrap();
+    server.run(&Action::ContainerRun { spec: one.clone().into() }).unwrap();
     let before = server.engine_state();
     let mut two = one;
     two.labels.insert(HASH_LABEL.to_owned(), "2".to_owned());
-    let error = server.run(&Action::ContainerRun { spec: two }).unwrap_err();
+    let error = server.run(&Action::ContainerRun { spec: two.into() }).unwrap_err();
     assert_eq!(error.message, format!("another container is named {}", server.made.lock().unwrap()[0][0]));
     assert_eq!(server.engine_state(), before);
 }
@@ -89,7 +89,7 @@ fn a_container_of_that_name_made_from_something_else_is_refused_and_stays() {
 fn a_container_that_was_stopped_is_started_again() {
     let Some(server) = Server::with_engine() else { return };
     let spec = server.spec("stopped", "1", &[]);
-    let run = Action::ContainerRun { spec: spec.clone() };
+    let run = Action::ContainerRun { spec: spec.clone().into() };
     server.run(&run).unwrap();
     let before = server.engine_state();
     server.engine.container_stop(&spec.name, Duration::from_secs(10)).unwrap();
@@ -128,7 +128,7 @@ impl Pair {
         new.labels.insert(HASH_LABEL.to_owned(), "new".to_owned());
         let stash = stash_name(&old.name);
         server.made.lock().unwrap()[0].push(stash.clone());
-        server.run(&Action::ContainerRun { spec: old.clone() }).unwrap();
+        server.run(&Action::ContainerRun { spec: old.clone().into() }).unwrap();
         Some(Self { server, net: net.name, old, new, stash })
     }
 
@@ -158,7 +158,7 @@ fn a_replaced_container_leaves_its_data_to_the_new_one() {
     assert!(!pair.starts("replace-look-1").contains("new"));
     server.ensure(&pair.stash());
     assert_eq!(server.engine.container(&pair.stash).unwrap().unwrap().status, "exited");
-    server.ensure(&Action::ContainerRun { spec: pair.new.clone() });
+    server.ensure(&Action::ContainerRun { spec: pair.new.clone().into() });
     let starts = pair.starts("replace-look-2");
     assert!(starts.contains("old") && starts.contains("new"), "{starts}");
     // The cleanup after the commit.
@@ -175,7 +175,7 @@ fn an_undone_replacement_brings_the_same_container_back() {
     let before = server.engine_state();
     // Undone at every point where the run may have stopped.
     for done in 0..=2 {
-        let steps = [pair.stash(), Action::ContainerRun { spec: pair.new.clone() }];
+        let steps = [pair.stash(), Action::ContainerRun { spec: pair.new.clone().into() }];
         for step in &steps[..done] {
             server.run(step).unwrap();
         }
@@ -197,7 +197,7 @@ fn a_container_that_did_not_run_is_brought_back_as_it_was() {
     server.engine.container_stop(&pair.old.name, Duration::from_secs(10)).unwrap();
     let before = server.engine_state();
     server.run(&pair.stash()).unwrap();
-    server.run(&Action::ContainerRun { spec: pair.new.clone() }).unwrap();
+    server.run(&Action::ContainerRun { spec: pair.new.clone().into() }).unwrap();
     server.undo(&[pair.remove(&pair.new.name)]);
     server.undo(&[pair.unstash(false)]);
     assert_eq!(server.engine_state(), before);
@@ -210,7 +210,7 @@ fn what_an_earlier_cleanup_left_does_not_come_back() {
     // A container of two imports ago that the cleanup could not remove.
     let mut stale = pair.old.clone();
     stale.name.clone_from(&pair.stash);
-    server.run(&Action::ContainerRun { spec: stale }).unwrap();
+    server.run(&Action::ContainerRun { spec: stale.into() }).unwrap();
     server.engine.container_stop(&pair.stash, Duration::from_secs(10)).unwrap();
     let current = server.engine.container(&pair.old.name).unwrap().unwrap().id;
     server.run(&pair.stash()).unwrap();

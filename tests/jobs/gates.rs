@@ -14,7 +14,7 @@ fn health(test: &[&str]) -> Option<HealthSpec> {
 
 fn started(server: &Server, spec: ContainerSpec) -> String {
     let name = spec.name.clone();
-    server.run(&Action::ContainerRun { spec }).unwrap();
+    server.run(&Action::ContainerRun { spec: spec.into() }).unwrap();
     name
 }
 
@@ -113,10 +113,8 @@ fn of_an_app_only_the_current_containers_count() {
     };
     let old = of_app("app-old", &["exit", "1"]);
     let new = of_app("app-new", &[]);
-    let wait = Action::Await {
-        target: AwaitTarget::App(app.clone()),
-        gate: Gate { healthy: false, limit: 30, settle: 1 },
-    };
+    let wait =
+        Action::Await { target: AwaitTarget::App(app.clone()), gate: Gate { healthy: false, limit: 30, settle: 1 } };
     let error = server.run(&wait).unwrap_err();
     assert_eq!(error.message, format!("{old} ended with exit code 1"));
     let folder = server.runner.site.dokku_root.join(&app);

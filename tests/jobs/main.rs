@@ -170,7 +170,7 @@ impl Server {
         spec.networks = vec![(network.to_owned(), EndpointSpec::default())];
         self.shown();
         let name = spec.name.clone();
-        let ran = self.run(&Action::JobRun { spec, limit: 30 });
+        let ran = self.run(&Action::JobRun { spec: spec.into(), limit: 30 });
         let shown = self.shown();
         ran.unwrap_or_else(|error| panic!("{script}: {error} {shown:?}"));
         self.run(&Action::ContainerRemove { name }).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 fn job(server: &Server, what: &str, script: &str, limit: u64) -> Action {
-    Action::JobRun { spec: server.spec(what, "1", &["sh", "-c", script]), limit }
+    Action::JobRun { spec: server.spec(what, "1", &["sh", "-c", script]).into(), limit }
 }
 
 fn name(job: &Action) -> String {
@@ -87,7 +87,7 @@ fn a_job_whose_image_is_not_there_leaves_nothing() {
     let before = server.engine_state();
     let mut spec = server.spec("no-image", "1", &["true"]);
     spec.image = "runner-test-no-such-image:1".to_owned();
-    let error = server.run(&Action::JobRun { spec, limit: 5 }).unwrap_err();
+    let error = server.run(&Action::JobRun { spec: spec.into(), limit: 5 }).unwrap_err();
     assert!(error.message.to_lowercase().contains("no such image"), "{error}");
     assert_eq!(server.engine_state(), before);
 }

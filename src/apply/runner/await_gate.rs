@@ -78,7 +78,12 @@ fn failed(step: &Step<'_>, message: String, container: &str) -> ActionError {
 ///
 /// # Errors
 /// Why it did not pass the gate, with the last lines of its log.
-pub fn await_container(engine: &dyn Engine, container: &str, gate: &Gate, cancel: &Cancel) -> Result<String, ActionError> {
+pub fn await_container(
+    engine: &dyn Engine,
+    container: &str,
+    gate: &Gate,
+    cancel: &Cancel,
+) -> Result<String, ActionError> {
     let begun = Instant::now();
     let until = begun + Duration::from_secs(gate.limit);
     let mut watch = Watch::default();
@@ -123,6 +128,10 @@ impl Watch {
         }
         for one in containers {
             match (one.status.as_str(), one.health.as_str()) {
+                ("created" | "exited" | "dead", _) if !one.error.is_empty() => {
+                    let message = format!("{} did not start: {}", one.name, one.error);
+                    return Verdict::Failed(message, one.name.clone());
+                }
                 ("exited" | "dead", _) => {
                     let message = format!("{} ended with exit code {}", one.name, one.exit_code);
                     return Verdict::Failed(message, one.name.clone());
@@ -144,10 +153,8 @@ impl Watch {
                 return Verdict::Wait;
             }
         }
-        let state: Vec<(String, i64, String)> = containers
-            .iter()
-            .map(|one| (one.id.clone(), one.restarts, one.status.clone()))
-            .collect();
+        let state: Vec<(String, i64, String)> =
+            containers.iter().map(|one| (one.id.clone(), one.restarts, one.status.clone())).collect();
         if containers.iter().any(|one| one.status != "running") {
             self.steady = None;
             return Verdict::Wait;

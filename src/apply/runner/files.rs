@@ -264,11 +264,9 @@ fn keep(folder: &Path, target: &Path, replaced: &Replaced, first: usize) -> Resu
     store::create_dir(folder).map_err(|error| ActionError::new(error.to_string()))?;
     for (number, relative) in replaced.kept.iter().enumerate().skip(first) {
         let path = place(target, relative);
-        copy(&path, &folder.join(number.to_string()))
-            .map_err(|error| problem("keep a copy of", &path, &error))?;
+        copy(&path, &folder.join(number.to_string())).map_err(|error| problem("keep a copy of", &path, &error))?;
     }
-    store::write_json(&folder.join("replaced.json"), replaced)
-        .map_err(|error| ActionError::new(error.to_string()))
+    store::write_json(&folder.join("replaced.json"), replaced).map_err(|error| ActionError::new(error.to_string()))
 }
 
 fn is_directory(tree: &FileTree) -> bool {
@@ -338,9 +336,7 @@ fn digest_at(path: &Path) -> io::Result<Option<String>> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(meta) if meta.file_type().is_symlink() => {
-            Ok(Some(format!("link:{}", fs::read_link(path)?.display())))
-        }
+        Ok(meta) if meta.file_type().is_symlink() => Ok(Some(format!("link:{}", fs::read_link(path)?.display()))),
         Ok(meta) if meta.is_dir() => Ok(Some("directory".into())),
         Ok(_) => {
             let mut hash = Sha256::new();

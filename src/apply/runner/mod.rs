@@ -66,7 +66,10 @@ fn brief(error: &DokkuError) -> String {
     let name = command.strip_prefix("dokku ").unwrap_or(command).split(' ').next().unwrap_or_default();
     let telling = messages.iter().rev().find(|message| !NOISE.iter().any(|noise| message.contains(noise)));
     let reason = telling.map(String::as_str).or_else(|| {
-        let lines = output.lines().map(str::trim).filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise)));
+        let lines = output
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise)));
         lines.clone().rev().find(|line| line.to_ascii_lowercase().contains("error")).or_else(|| lines.last())
     });
     let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
@@ -75,10 +78,7 @@ fn brief(error: &DokkuError) -> String {
 
 fn tail(text: &str, lines: usize) -> Vec<String> {
     let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    all[all.len().saturating_sub(lines)..]
-        .iter()
-        .map(|line| (*line).to_owned())
-        .collect()
+    all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 pub use await_gate::await_container;
@@ -86,7 +86,11 @@ pub use await_gate::await_container;
 /// How a container of an app joins a network: by name only where it serves, so that a one-off run is not found in
 /// the service's place.
 pub fn network_endpoint(endpoint: &EndpointSpec, serves: bool) -> EndpointSpec {
-    if serves { endpoint.clone() } else { EndpointSpec { options: endpoint.options.clone(), ..EndpointSpec::default() } }
+    if serves {
+        endpoint.clone()
+    } else {
+        EndpointSpec { options: endpoint.options.clone(), ..EndpointSpec::default() }
+    }
 }
 
 type Ran = Result<Done, ActionError>;
@@ -108,9 +112,7 @@ impl Runner for ServerRunner {
             Action::AppCreate { app } => ok(dokku.create_parked(app)),
             Action::AppDestroy { app } => one.app_destroy(app),
             Action::ConfigSet { app, values } => one.config_set(app, values),
-            Action::ConfigUnset { app, keys } => {
-                one.call(dokku::config::unset(app, keys.iter().map(String::as_str))?)
-            }
+            Action::ConfigUnset { app, keys } => one.call(dokku::config::unset(app, keys.iter().map(String::as_str))?),
             Action::PropertySet { app, plugin, key, value } => {
                 let value = Some(value.as_str()).filter(|value| !value.is_empty());
                 one.call(dokku::property::set(plugin, app, key, value)?)
@@ -122,12 +124,8 @@ impl Runner for ServerRunner {
             Action::StorageMount { app, mount } => one.storage(app, mount, true),
             Action::StorageUnmount { app, mount } => one.storage(app, mount, false),
             Action::PortsSet { app, ports } => one.ports(app, ports),
-            Action::DomainsAdd { app, domains } => {
-                one.call(dokku::domains::add(app, &words(domains)))
-            }
-            Action::DomainsRemove { app, domains } => {
-                one.call(dokku::domains::remove(app, &words(domains)))
-            }
+            Action::DomainsAdd { app, domains } => one.call(dokku::domains::add(app, &words(domains))),
+            Action::DomainsRemove { app, domains } => one.call(dokku::domains::remove(app, &words(domains))),
             Action::DomainsDisable { app } => one.call(dokku::domains::disable(app)),
             Action::DomainsEnable { app } => one.call(dokku::domains::enable(app)),
             Action::ChecksSet { app, mode } => one.call(match mode.as_str() {
@@ -136,12 +134,8 @@ impl Runner for ServerRunner {
                 _ => dokku::checks::enable(app, &[]),
             }),
             Action::ResourceSet { app, kind, values } => one.resources(app, kind, values),
-            Action::Scale { app, quantity, deploy: false } => {
-                one.call(dokku::ps::scale(app, [("web", *quantity)]))
-            }
-            Action::Scale { app, quantity, deploy: true } => {
-                one.live(dokku::ps::scale_now(app, [("web", *quantity)]))
-            }
+            Action::Scale { app, quantity, deploy: false } => one.call(dokku::ps::scale(app, [("web", *quantity)])),
+            Action::Scale { app, quantity, deploy: true } => one.live(dokku::ps::scale_now(app, [("web", *quantity)])),
             Action::Deploy { app, source } => one.deploy(app, source),
             Action::Rebuild { app } => one.live(dokku::ps::rebuild(app)),
             Action::Restart { app } => one.live(dokku::ps::restart(app)),
@@ -158,9 +152,7 @@ impl Runner for ServerRunner {
             Action::ContainerRun { spec } => containers::run(&one, spec),
             Action::ContainerRemove { name } => ok(self.engine.container_remove(name)),
             Action::ContainerStash { name, stash } => containers::stash(&one, name, stash),
-            Action::ContainerUnstash { name, stash, running } => {
-                containers::unstash(&one, name, stash, *running)
-            }
+            Action::ContainerUnstash { name, stash, running } => containers::unstash(&one, name, stash, *running),
             Action::JobRun { spec, limit } => containers::job(&one, spec, *limit),
             Action::Await { target, gate } => await_gate::wait(&one, target, gate),
         }
@@ -193,9 +185,7 @@ fn quoted(options: &[String]) -> Result<Vec<String>, ActionError> {
         .iter()
         .map(|option| match option.split_once('=') {
             // The Dockerfile builder drops these two in their `=` form.
-            Some((flag @ ("--memory" | "--memory-swap"), value)) => {
-                dokku::spaced_option(flag, value)
-            }
+            Some((flag @ ("--memory" | "--memory-swap"), value)) => dokku::spaced_option(flag, value),
             Some((flag, value)) => dokku::quote_option(flag, value),
             None => dokku::bare_option(option),
         })
@@ -231,7 +221,8 @@ impl Step<'_> {
         match self.engine().network_create(spec) {
             Err(error @ EngineError::Refused { status: 409, .. }) => {
                 let own = self.engine().network(&spec.name)?.is_some_and(|there| {
-                    !spec.labels.is_empty() && spec.labels.iter().all(|(key, value)| there.labels.get(key) == Some(value))
+                    !spec.labels.is_empty()
+                        && spec.labels.iter().all(|(key, value)| there.labels.get(key) == Some(value))
                 });
                 if own { Ok(Done::default()) } else { Err(error.into()) }
             }
@@ -244,9 +235,7 @@ impl Step<'_> {
         let until = std::time::Instant::now() + self.context.remaining().min(NETWORK_FREE);
         loop {
             match self.engine().network_remove(name) {
-                Err(EngineError::Refused { status: 403 | 409, .. })
-                    if std::time::Instant::now() < until =>
-                {
+                Err(EngineError::Refused { status: 403 | 409, .. }) if std::time::Instant::now() < until => {
                     self.free_network(name);
                     self.context.cancel.sleep(std::time::Duration::from_secs(1));
                 }
@@ -322,9 +311,8 @@ impl Step<'_> {
         match self.call(call) {
             Err(error) => {
                 let now = self.dokku.mounts(app)?;
-                let found = now.iter().any(|have| {
-                    have.host_path == mount.source && have.container_path == mount.target
-                });
+                let found =
+                    now.iter().any(|have| have.host_path == mount.source && have.container_path == mount.target);
                 if found == there { Ok(Done::default()) } else { Err(error) }
             }
             done => done,
@@ -335,8 +323,7 @@ impl Step<'_> {
         if ports.is_empty() {
             return self.call(dokku::ports::clear(app));
         }
-        let maps: Vec<dokku::ports::PortMap> =
-            ports.iter().filter_map(|port| port.parse().ok()).collect();
+        let maps: Vec<dokku::ports::PortMap> = ports.iter().filter_map(|port| port.parse().ok()).collect();
         self.call(dokku::ports::set(app, &maps))
     }
 
@@ -350,20 +337,12 @@ impl Step<'_> {
             kept.extend(amounts);
             kept.retain(|_, value| !value.is_empty());
             amounts = kept;
-            self.call(if limit {
-                dokku::resource::clear_limit(app)
-            } else {
-                dokku::resource::clear_reserve(app)
-            })?;
+            self.call(if limit { dokku::resource::clear_limit(app) } else { dokku::resource::clear_reserve(app) })?;
         }
         if amounts.is_empty() {
             return Ok(Done::default());
         }
-        self.call(if limit {
-            dokku::resource::limit(app, &amounts)?
-        } else {
-            dokku::resource::reserve(app, &amounts)?
-        })
+        self.call(if limit { dokku::resource::limit(app, &amounts)? } else { dokku::resource::reserve(app, &amounts)? })
     }
 
     fn deploy(&self, app: &str, source: &Source) -> Ran {
@@ -386,8 +365,7 @@ impl Step<'_> {
             }
         };
         let mut sink = |_: Stream, line: &str| self.context.line(line);
-        let deployed: DokkuResult<_> =
-            self.dokku.deploy(call.limit(self.context.remaining()), &mut sink);
+        let deployed: DokkuResult<_> = self.dokku.deploy(call.limit(self.context.remaining()), &mut sink);
         match deployed? {
             dokku::git::Deployed::Done => Ok(Done::default()),
             dokku::git::Deployed::Unchanged => self.live(dokku::ps::rebuild(app)),

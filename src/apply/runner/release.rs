@@ -44,21 +44,13 @@ pub(super) fn restore(step: &Step<'_>, app: &str, release: &Release) -> Ran {
         step.call(dokku::config::import(app, [("GIT_REV", release.commit.as_str())])?)?;
     }
     let label = format!("com.dokku.app-name={app}");
-    let mut running: Vec<String> = engine
-        .containers(&[&label])?
-        .into_iter()
-        .filter(|one| one.status == "running")
-        .map(|one| one.id)
-        .collect();
+    let mut running: Vec<String> =
+        engine.containers(&[&label])?.into_iter().filter(|one| one.status == "running").map(|one| one.id).collect();
     running.sort();
     if running == release.containers {
         return Ok(Done::default());
     }
-    if release.running {
-        step.live(dokku::ps::restart(app))
-    } else {
-        step.call(dokku::ps::stop(app))
-    }
+    if release.running { step.live(dokku::ps::restart(app)) } else { step.call(dokku::ps::stop(app)) }
 }
 
 /// The deploy branch of the app's repository, as it was.
@@ -80,9 +72,5 @@ fn repository(step: &Step<'_>, app: &str, release: &Release) -> Result<(), Actio
         .limit(Duration::from_secs(60))
         .run()
         .map_err(|error| ActionError::new(error.to_string()))?;
-    if output.success() {
-        Ok(())
-    } else {
-        Err(ActionError::new(format!("cannot set {reference} of {app} back")))
-    }
+    if output.success() { Ok(()) } else { Err(ActionError::new(format!("cannot set {reference} of {app} back"))) }
 }

@@ -166,6 +166,9 @@ impl Checker<'_> {
         let mut finding = Diagnostic::error("wrong-type", message).at(node.span);
         match node.as_scalar().map(Scalar::value) {
             Some(Value::Null) => finding = finding.hint("give it a value or remove the key"),
+            Some(Value::Bool(false)) if path.matches("services.*.restart") => {
+                finding = finding.hint("write `restart: \"no\"`");
+            }
             Some(Value::Int(_) | Value::Float(_) | Value::Bool(_)) if accepts(shape, Types::STRING) => {
                 if let Some(scalar) = node.as_scalar() {
                     finding = finding.hint(format!("write it in quotes: \"{}\"", scalar.text));
@@ -258,7 +261,7 @@ impl Checker<'_> {
     }
 
     fn unknown_key(&mut self, key: &str, span: crate::diag::Span, object: &Object, path: &Path) {
-        let message = match path.steps() {
+        let message = match path.steps().as_slice() {
             [] => format!("unknown top-level key `{key}`"),
             [Step::Key(section), Step::Key(name)] => match kind(section) {
                 Some(kind) => format!("unknown key `{key}` in {kind} `{name}`"),
@@ -294,7 +297,7 @@ fn kind(section: &str) -> Option<&'static str> {
 }
 
 fn section(path: &Path) -> Option<&'static str> {
-    match path.steps() {
+    match path.steps().as_slice() {
         [Step::Key(section)] => kind(section),
         _ => None,
     }

@@ -34,6 +34,17 @@ fn the_environment_is_stronger_than_env_files_and_later_files_than_earlier() {
 }
 
 #[test]
+fn references_in_an_env_file_see_earlier_files_below_what_the_file_sets_itself() {
+    let files = [
+        ("compose.yaml", "services: {web: {image: x, env_file: [one.env, two.env]}}"),
+        ("one.env", "A=1\nB=1\n"),
+        ("two.env", "A=2\nC=${A}${B}\n"),
+    ];
+    let project = project(&files);
+    assert_eq!(project.services["web"].environment["C"].as_deref(), Some("21"));
+}
+
+#[test]
 fn env_files_may_be_optional_and_raw() {
     let yaml = "services:\n  web:\n    image: x\n    env_file:\n      - {path: gone.env, required: false}\n      - {path: raw.env, format: raw}\n";
     let project = project(&[("compose.yaml", yaml), ("raw.env", "A='$B'\n")]);

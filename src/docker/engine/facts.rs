@@ -105,6 +105,7 @@ pub(super) fn container(container: models::ContainerInspectResponse) -> Containe
         status: state.status.map(|status| status.to_string()).unwrap_or_default(),
         health: health.unwrap_or_default(),
         exit_code: state.exit_code.unwrap_or_default(),
+        error: state.error.clone().unwrap_or_default(),
         restarts: container.restart_count.unwrap_or_default(),
         // A container that never ran has the year 1.
         started_at: state.started_at.filter(|at| !at.starts_with("0001-")).unwrap_or_default(),
@@ -127,6 +128,7 @@ pub(super) fn listed_container(container: models::ContainerSummary) -> Container
         status: container.state.map(|state| state.to_string()).unwrap_or_default(),
         health: health_of(&text).to_owned(),
         exit_code: exit_code_of(&text),
+        error: String::new(),
         restarts: 0,
         started_at: String::new(),
         labels: sorted(container.labels),

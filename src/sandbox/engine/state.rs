@@ -557,6 +557,7 @@ impl Container {
     pub fn facts(&self, behaviour: &Behaviour) -> ContainerFacts {
         let play = self.play(behaviour);
         ContainerFacts {
+            error: String::new(),
             id: self.id.clone(),
             name: self.name.clone(),
             image: self.image.clone(),

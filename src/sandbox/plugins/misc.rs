@@ -71,7 +71,9 @@ pub(in crate::sandbox) fn core_plugins() -> impl Iterator<Item = &'static str> {
 pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
     Some(match command {
         "version" => {
-            ctx.line(&format!("dokku version {VERSION}"));
+            let behaviour = ctx.world.behaviour();
+            let version = if behaviour.version.is_empty() { VERSION } else { &behaviour.version };
+            ctx.line(&format!("dokku version {version}"));
             Ok(())
         }
         "plugin:list" => plugin_list(ctx, args),

@@ -32,12 +32,7 @@ struct Value {
 
 impl Anchors {
     pub(super) fn new(budget: usize) -> Self {
-        Self {
-            known: HashMap::new(),
-            budget,
-            left: budget,
-            left_to_keep: budget,
-        }
+        Self { known: HashMap::new(), budget, left: budget, left_to_keep: budget }
     }
 
     /// Forgets the anchors of the document before; the budget is the file's.
@@ -47,14 +42,7 @@ impl Anchors {
 
     /// An anchored value starts.
     pub(super) fn open(&mut self, id: usize, name: &str, place: Span) {
-        self.known.insert(
-            id,
-            Anchor {
-                name: name.to_owned(),
-                place,
-                value: None,
-            },
-        );
+        self.known.insert(id, Anchor { name: name.to_owned(), place, value: None });
     }
 
     /// An anchored value is read.
@@ -67,23 +55,13 @@ impl Anchors {
             Diagnostic::error("alias-limit", message).at(anchor.place)
         })?;
         self.left_to_keep = left;
-        anchor.value = Some(Value {
-            node: built.node.clone(),
-            cost: built.cost,
-            height: built.height,
-        });
+        anchor.value = Some(Value { node: built.node.clone(), cost: built.cost, height: built.height });
         Ok(())
     }
 
     /// A copy of what an alias names. Its spans stay where the value was written, so that a
     /// finding in it points at the text to change.
-    pub(super) fn expand(
-        &mut self,
-        id: usize,
-        alias: Span,
-        depth: usize,
-        deepest: usize,
-    ) -> Step<Built> {
+    pub(super) fn expand(&mut self, id: usize, alias: Span, depth: usize, deepest: usize) -> Step<Built> {
         let Some(anchor) = self.known.get(&id) else {
             return Err(Diagnostic::error("unknown-anchor", "the alias names no anchor").at(alias));
         };
@@ -100,28 +78,21 @@ impl Anchors {
         }
         if value.cost > self.left {
             let message = format!("aliases make the file larger than {} values", self.budget);
-            return Err(Diagnostic::error("alias-limit", message)
-                .at(alias)
-                .label(anchor.place, "what is copied here"));
+            return Err(Diagnostic::error("alias-limit", message).at(alias).label(anchor.place, "what is copied here"));
         }
         self.left -= value.cost;
-        Ok(Built {
-            node: value.node.clone(),
-            cost: value.cost,
-            height: value.height,
-        })
+        Ok(Built { node: value.node.clone(), cost: value.cost, height: value.height })
     }
 
     /// The finding for an alias without an anchor before it.
     pub(super) fn unknown(&self, name: &str, alias: Span) -> Diagnostic {
-        let found = Diagnostic::error(
-            "unknown-anchor",
-            format!("no anchor `&{name}` stands before this alias"),
-        )
-        .at(alias);
+        let found =
+            Diagnostic::error("unknown-anchor", format!("no anchor `&{name}` stands before this alias")).at(alias);
         match suggest::closest(name, self.known.values().map(|anchor| anchor.name.as_str())) {
             Some(near) => found.hint(format!("did you mean `*{near}`?")),
-            None => found.hint("an anchor must be defined earlier in the same document; put a `*` that is text in quotes"),
+            None => {
+                found.hint("an anchor must be defined earlier in the same document; put a `*` that is text in quotes")
+            }
         }
     }
 }

@@ -103,10 +103,7 @@ fn edited(document: &str, edits: &[Edit]) -> String {
 }
 
 fn check_span(text: &str, span: Span) {
-    assert!(
-        text.get(span.start as usize..span.end as usize).is_some(),
-        "{span:?} in {text:?}"
-    );
+    assert!(text.get(span.start as usize..span.end as usize).is_some(), "{span:?} in {text:?}");
 }
 
 fn check_tree(text: &str, node: &Node) {
@@ -132,10 +129,7 @@ fn check(text: &str) {
             sources.add("broken.yaml", text);
             for finding in &findings {
                 assert!(!finding.labels.is_empty(), "{finding:?}");
-                finding
-                    .labels
-                    .iter()
-                    .for_each(|label| check_span(text, label.span));
+                finding.labels.iter().for_each(|label| check_span(text, label.span));
                 let drawn = render(finding, &sources, crate::diag::Style::default());
                 assert!(drawn.contains("broken.yaml:"), "{drawn}");
             }

@@ -16,11 +16,7 @@ pub(super) fn local(tag: &Tag) -> Option<String> {
 
 /// The style that gives a scalar the type its tag asks for, and its local tag. A scalar with a
 /// local tag is a string. The error is the core tag that the text does not fit.
-pub(super) fn apply(
-    tag: &Tag,
-    style: Style,
-    text: &str,
-) -> Result<(Style, Option<String>), String> {
+pub(super) fn apply(tag: &Tag, style: Style, text: &str) -> Result<(Style, Option<String>), String> {
     let Some(core) = core(tag) else {
         let local = local(tag);
         let string = local.is_some() && style == Style::Plain;
@@ -37,11 +33,7 @@ pub(super) fn apply(
         ("merge", _) => text == "<<",
         _ => false,
     };
-    if fits {
-        Ok((Style::Plain, None))
-    } else {
-        Err(core.to_owned())
-    }
+    if fits { Ok((Style::Plain, None)) } else { Err(core.to_owned()) }
 }
 
 /// Whether a key is the merge key.

@@ -14,14 +14,7 @@ fn findings(text: &str) -> Vec<Diagnostic> {
 fn finding(text: &str) -> (&'static str, Vec<&str>) {
     let found = findings(text);
     assert_eq!(found.len(), 1, "{found:?}");
-    (
-        found[0].code,
-        found[0]
-            .labels
-            .iter()
-            .map(|label| under(text, label.span))
-            .collect(),
-    )
+    (found[0].code, found[0].labels.iter().map(|label| under(text, label.span)).collect())
 }
 
 fn under(text: &str, span: Span) -> &str {
@@ -30,11 +23,7 @@ fn under(text: &str, span: Span) -> &str {
 
 /// A tree as one line: `{k: v}`, `[v]`, scalars with a mark of their style, tags before.
 fn show(node: &Node) -> String {
-    let tag = node
-        .tag
-        .as_deref()
-        .map(|tag| format!("{tag} "))
-        .unwrap_or_default();
+    let tag = node.tag.as_deref().map(|tag| format!("{tag} ")).unwrap_or_default();
     let body = match &node.kind {
         Kind::Scalar(scalar) => match scalar.style {
             Style::Plain => scalar.text.clone(),
@@ -42,15 +31,9 @@ fn show(node: &Node) -> String {
             Style::Block => format!("|{:?}", scalar.text),
             Style::Empty => "~".to_owned(),
         },
-        Kind::Seq(items) => format!(
-            "[{}]",
-            items.iter().map(show).collect::<Vec<_>>().join(", ")
-        ),
+        Kind::Seq(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
         Kind::Map(map) => {
-            let entries = map
-                .entries
-                .iter()
-                .map(|(key, entry)| format!("{key}: {}", show(&entry.value)));
+            let entries = map.entries.iter().map(|(key, entry)| format!("{key}: {}", show(&entry.value)));
             format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
         }
     };
@@ -72,15 +55,7 @@ fn builds_the_tree_with_styles() {
 #[test]
 fn tells_an_empty_value_from_a_written_tilde() {
     let node = load_one("a:\nb: ~\n");
-    let style = |key| {
-        node.as_map()
-            .unwrap()
-            .get(key)
-            .unwrap()
-            .as_scalar()
-            .unwrap()
-            .style
-    };
+    let style = |key| node.as_map().unwrap().get(key).unwrap().as_scalar().unwrap().style;
     assert_eq!((style("a"), style("b")), (Style::Empty, Style::Plain));
 }
 
@@ -90,26 +65,17 @@ fn marks_every_key_and_value() {
     let node = load_one(text);
     let top = node.as_map().unwrap().get("top").unwrap();
     let map = top.as_map().unwrap();
-    assert_eq!(
-        under(text, node.as_map().unwrap().entries["top"].key),
-        "top"
-    );
+    assert_eq!(under(text, node.as_map().unwrap().entries["top"].key), "top");
     assert_eq!(under(text, map.entries["last"].key), "last");
     let list = map.get("list").unwrap();
     assert_eq!(under(text, list.span), "- one\n    - &a {x: 'y'}");
     let items = list.as_seq().unwrap();
     assert_eq!(under(text, items[0].span), "one");
     assert_eq!(under(text, items[1].span), "{x: 'y'}");
-    assert_eq!(
-        under(text, items[1].as_map().unwrap().get("x").unwrap().span),
-        "'y'"
-    );
+    assert_eq!(under(text, items[1].as_map().unwrap().get("x").unwrap().span), "'y'");
     assert_eq!(under(text, map.get("text").unwrap().span), "long");
     let none = map.get("none").unwrap().span;
-    assert_eq!(
-        (none.start, none.end),
-        (none.end, text.find("none:").unwrap() as u32 + 5)
-    );
+    assert_eq!((none.start, none.end), (none.end, text.find("none:").unwrap() as u32 + 5));
     // What an alias copies keeps the place where it was written; the mapping ends after the alias.
     assert_eq!(under(text, map.get("last").unwrap().span), "{x: 'y'}");
     assert!(under(text, top.span).ends_with("last: *a"));
@@ -129,16 +95,9 @@ fn spans_count_bytes_in_crlf_and_wide_text() {
 fn reads_a_byte_order_mark_and_several_documents() {
     assert_eq!(shown("\u{FEFF}a: 1\n"), "{a: 1}");
     let documents = load("a: 1\n---\nb: 2\n", FileId(0), &Limits::default()).unwrap();
-    assert_eq!(
-        documents.iter().map(show).collect::<Vec<_>>(),
-        ["{a: 1}", "{b: 2}"]
-    );
+    assert_eq!(documents.iter().map(show).collect::<Vec<_>>(), ["{a: 1}", "{b: 2}"]);
     for empty in ["", "\n", "# only a comment\n"] {
-        assert!(
-            load(empty, FileId(0), &Limits::default())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(load(empty, FileId(0), &Limits::default()).unwrap().is_empty());
     }
     assert_eq!(shown("---\n"), "~");
 }
@@ -170,31 +129,16 @@ fn applies_core_tags() {
 
 #[test]
 fn expands_aliases_and_shadows_anchors() {
-    assert_eq!(
-        shown("a: &x 1\nb: *x\nc: &x 2\nd: *x\n"),
-        "{a: 1, b: 1, c: 2, d: 2}"
-    );
+    assert_eq!(shown("a: &x 1\nb: *x\nc: &x 2\nd: *x\n"), "{a: 1, b: 1, c: 2, d: 2}");
     assert_eq!(shown("a: &k key\n*k : 1\n"), "{a: key, key: 1}");
 }
 
 #[test]
 fn merges_mappings_with_own_keys_first() {
-    assert_eq!(
-        shown("a: &a {x: 1, y: 1}\nb: {y: 2, <<: *a, z: 3}\n"),
-        "{a: {x: 1, y: 1}, b: {y: 2, z: 3, x: 1}}"
-    );
-    assert_eq!(
-        shown("[&a {x: 1}, &b {x: 2, y: 2}, {<<: [*a, *b]}]"),
-        "[{x: 1}, {x: 2, y: 2}, {x: 1, y: 2}]"
-    );
-    assert_eq!(
-        shown("- &l [{x: 1}, {y: 2}]\n- <<: *l\n"),
-        "[[{x: 1}, {y: 2}], {x: 1, y: 2}]"
-    );
-    assert_eq!(
-        shown("- &a {x: 1}\n- &b\n  <<: *a\n  y: 2\n- <<: *b\n"),
-        "[{x: 1}, {y: 2, x: 1}, {y: 2, x: 1}]"
-    );
+    assert_eq!(shown("a: &a {x: 1, y: 1}\nb: {y: 2, <<: *a, z: 3}\n"), "{a: {x: 1, y: 1}, b: {y: 2, z: 3, x: 1}}");
+    assert_eq!(shown("[&a {x: 1}, &b {x: 2, y: 2}, {<<: [*a, *b]}]"), "[{x: 1}, {x: 2, y: 2}, {x: 1, y: 2}]");
+    assert_eq!(shown("- &l [{x: 1}, {y: 2}]\n- <<: *l\n"), "[[{x: 1}, {y: 2}], {x: 1, y: 2}]");
+    assert_eq!(shown("- &a {x: 1}\n- &b\n  <<: *a\n  y: 2\n- <<: *b\n"), "[{x: 1}, {y: 2, x: 1}, {y: 2, x: 1}]");
     assert_eq!(shown("{'<<': {a: 1}}"), "{<<: {a: 1}}");
 }
 
@@ -203,28 +147,16 @@ fn refuses_a_merge_of_anything_else() {
     for text in ["<<: text\n", "<<:\n", "<<: [{a: 1}, b]\n"] {
         assert_eq!(finding(text).0, "merge-key", "{text}");
     }
-    assert_eq!(
-        finding("<<: {a: 1}\n<<: {b: 1}\n"),
-        ("duplicate-key", vec!["<<", "<<"])
-    );
+    assert_eq!(finding("<<: {a: 1}\n<<: {b: 1}\n"), ("duplicate-key", vec!["<<", "<<"]));
 }
 
 #[test]
 fn names_both_places_of_every_duplicate_key() {
     let text = "a: 1\nb:\n  c: 1\n  \"c\": 2\na: 3\n";
     let found = findings(text);
-    assert_eq!(
-        found.iter().map(|one| one.code).collect::<Vec<_>>(),
-        ["duplicate-key"; 2]
-    );
-    assert_eq!(
-        (found[0].labels[0].span.start, found[0].labels[1].span.start),
-        (17, 10)
-    );
-    assert_eq!(
-        (found[1].labels[0].span.start, found[1].labels[1].span.start),
-        (24, 0)
-    );
+    assert_eq!(found.iter().map(|one| one.code).collect::<Vec<_>>(), ["duplicate-key"; 2]);
+    assert_eq!((found[0].labels[0].span.start, found[0].labels[1].span.start), (17, 10));
+    assert_eq!((found[1].labels[0].span.start, found[1].labels[1].span.start), (24, 0));
 }
 
 #[test]
@@ -246,18 +178,9 @@ fn keys_must_be_strings() {
 
 #[test]
 fn unknown_and_self_referring_aliases_are_errors() {
-    assert_eq!(
-        finding("a: &default 1\nb: *defualt\n"),
-        ("unknown-anchor", vec!["*defualt"])
-    );
-    assert_eq!(
-        findings("a: &default 1\nb: *defualt\n")[0].hints,
-        ["did you mean `*default`?"]
-    );
-    assert_eq!(
-        finding("a: &x [1, *x]\n"),
-        ("self-reference", vec!["*x", "&x"])
-    );
+    assert_eq!(finding("a: &default 1\nb: *defualt\n"), ("unknown-anchor", vec!["*defualt"]));
+    assert_eq!(findings("a: &default 1\nb: *defualt\n")[0].hints, ["did you mean `*default`?"]);
+    assert_eq!(finding("a: &x [1, *x]\n"), ("self-reference", vec!["*x", "&x"]));
     assert_eq!(finding("a: &x 1\n---\nb: *x\n").0, "unknown-anchor");
 }
 
@@ -271,9 +194,7 @@ fn an_alias_bomb_ends_quickly() {
     let start = std::time::Instant::now();
     assert_eq!(finding(&bomb).0, "alias-limit");
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
-    let nested = (0..100)
-        .map(|level| format!("&a{level} ["))
-        .collect::<String>();
+    let nested = (0..100).map(|level| format!("&a{level} [")).collect::<String>();
     let nested = nested + &"x, ".repeat(20_000) + &"]".repeat(100);
     assert_eq!(finding(&nested).0, "alias-limit");
     // Long texts count too.
@@ -292,20 +213,12 @@ fn depth_has_a_limit_for_every_way_to_nest() {
     for text in [flow.as_str(), &block, &chain] {
         assert_eq!(findings(text)[0].code, "yaml-too-deep");
     }
-    assert_eq!(
-        shown(&format!("{}{}", "[".repeat(100), "]".repeat(100))).len(),
-        200
-    );
+    assert_eq!(shown(&format!("{}{}", "[".repeat(100), "]".repeat(100))).len(), 200);
 }
 
 #[test]
 fn tabs_get_a_hint_of_their_own() {
-    for text in [
-        "\ta: 1",
-        "a:\n\tb: 1",
-        "a:\n  b: 1\n\tc: 2\n",
-        "a:\n\t- x\n",
-    ] {
+    for text in ["\ta: 1", "a:\n\tb: 1", "a:\n  b: 1\n\tc: 2\n", "a:\n\t- x\n"] {
         assert_eq!(finding(text), ("yaml-tab", vec!["\t"]), "{text:?}");
     }
     assert_eq!(shown("a:\tb\t# comment\n"), "{a: b}");
@@ -332,21 +245,12 @@ fn syntax_errors_have_a_place() {
 #[test]
 fn control_characters_are_refused() {
     assert_eq!(finding("a: \0"), ("yaml-control-character", vec!["\0"]));
-    assert_eq!(
-        finding("a: \"\u{1b}[0m\""),
-        ("yaml-control-character", vec!["\u{1b}"])
-    );
+    assert_eq!(finding("a: \"\u{1b}[0m\""), ("yaml-control-character", vec!["\u{1b}"]));
     assert_eq!(finding("a: \u{FEFF}b").0, "yaml-control-character");
 }
 
 #[test]
 fn a_file_too_large_is_refused_unread() {
-    let limits = Limits {
-        bytes: 10,
-        ..Limits::default()
-    };
-    assert_eq!(
-        load("aaaaaaaaaaa", FileId(0), &limits).unwrap_err()[0].code,
-        "yaml-too-large"
-    );
+    let limits = Limits { bytes: 10, ..Limits::default() };
+    assert_eq!(load("aaaaaaaaaaa", FileId(0), &limits).unwrap_err()[0].code, "yaml-too-large");
 }

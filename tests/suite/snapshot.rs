@@ -1,0 +1,171 @@
+//! What is on a server, without what differs between two equal ones: times, ids of containers, addresses, records of
+//! runs, and images that were fetched (an import leaves them as a cache).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use dokku_compose::sandbox::World;
+use serde_json::Value;
+
+/// Path to content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<String, String>);
+
+impl Snapshot {
+    /// Reads a world.
+    pub fn take(world: &World) -> Self {
+        let engine: Value = fs::read(world.path("engine/state.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let mut names = BTreeMap::new();
+        for (id, one) in engine["containers"].as_object().into_iter().flatten() {
+            names.insert(id.clone(), one["name"].as_str().unwrap_or_default().to_owned());
+        }
+        let mut all = BTreeMap::new();
+        for top in ["home", "lib"] {
+            walk(world.root(), &world.path(top), &names, &mut all);
+        }
+        engine_state(&engine, &mut all);
+        Self(all)
+    }
+
+    /// What differs, empty where nothing does.
+    pub fn difference(&self, other: &Self) -> String {
+        let mut text = String::new();
+        let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        for key in keys {
+            match (self.0.get(key), other.0.get(key)) {
+                (Some(one), Some(two)) if one == two => {}
+                (Some(one), Some(two)) => drop(writeln!(text, "~ {key}\n    - {one}\n    + {two}")),
+                (Some(one), None) => drop(writeln!(text, "- {key}: {one}")),
+                (None, Some(two)) => drop(writeln!(text, "+ {key}: {two}")),
+                (None, None) => {}
+            }
+        }
+        text
+    }
+
+    /// Fails where `other` differs.
+    #[track_caller]
+    pub fn same(&self, other: &Self, when: &str) {
+        let difference = self.difference(other);
+        assert!(difference.is_empty(), "{when}:\n{difference}");
+    }
+
+    /// The same without what another deploy of the same source differs in: the commits that Dokku makes carry the time.
+    pub fn without_commits(&self) -> Self {
+        Self(self.0.iter().map(|(path, text)| (path.clone(), mask_commits(text))).collect())
+    }
+
+    /// The same without the entries whose path `drop` names.
+    pub fn without(mut self, drop: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|path, _| !drop(path));
+        self
+    }
+}
+
+/// Records of runs and what only the program itself needs between them.
+fn left_out(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let of_project = path.starts_with("lib/data/compose/projects/");
+    let records = of_project && (last == "lock" || last == "runs" || last == "events.jsonl" || last == "journal");
+    records
+        || path == "lib/data/compose/digest.key"
+        || path == "lib/core-plugins"
+        // Dokku keeps an entry for each path that was ever mounted, after storage:unmount and apps:destroy too.
+        || path.starts_with("lib/data/storage-registry/entries/legacy-")
+        // What git keeps until it is tidied up.
+        || path.starts_with("home/") && last == "objects"
+}
+
+fn walk(root: &Path, at: &Path, names: &BTreeMap<String, String>, all: &mut BTreeMap<String, String>) {
+    let Ok(meta) = fs::symlink_metadata(at) else { return };
+    let path = at.strip_prefix(root).unwrap().display().to_string();
+    if left_out(&path) {
+        // An open journal is never a record.
+        if path.ends_with("/journal") {
+            for entry in fs::read_dir(at).unwrap() {
+                all.insert(format!("{path}/{}", entry.unwrap().file_name().display()), "an open journal".into());
+            }
+        }
+        return;
+    }
+    if meta.is_dir() {
+        if path.starts_with("home/") || path.starts_with("lib/data/storage/") {
+            all.insert(format!("{path}/"), String::new());
+        }
+        for entry in fs::read_dir(at).unwrap() {
+            walk(root, &entry.unwrap().path(), names, all);
+        }
+        return;
+    }
+    let mut text = String::from_utf8_lossy(&fs::read(at).unwrap()).into_owned();
+    if path.ends_with(".json") && path.starts_with("lib/data/compose/") {
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        without(&mut value, &["updated_at", "run", "fingerprints", "at", "duration_ms", "who"]);
+        text = value.to_string();
+    }
+    for (id, name) in names {
+        text = text.replace(id, &format!("<{name}>"));
+    }
+    if path.starts_with("lib/data/storage/") {
+        text = format!("{:o} {text}", meta.permissions().mode() & 0o777);
+    }
+    if path.ends_with("/created-at") {
+        text = "<time>".into();
+    }
+    all.insert(path, text);
+}
+
+fn engine_state(engine: &Value, all: &mut BTreeMap<String, String>) {
+    for one in engine["containers"].as_object().into_iter().flat_map(|all| all.values()) {
+        let mut one = one.clone();
+        let name = one["name"].as_str().unwrap_or_default().to_owned();
+        // Dokku lets the containers that it replaced run on for a minute.
+        if name.rsplit('.').next().is_some_and(|last| last.len() > 6 && last.parse::<u64>().is_ok()) {
+            continue;
+        }
+        without(&mut one, &["id", "created_ms", "started_ms", "address", "log", "restarts"]);
+        all.insert(format!("container {name}"), one.to_string());
+    }
+    for (name, one) in engine["networks"].as_object().into_iter().flatten() {
+        if !["bridge", "host", "none"].contains(&name.as_str()) {
+            let mut one = one.clone();
+            without(&mut one, &["id", "last_host", "subnets"]);
+            all.insert(format!("network {name}"), one.to_string());
+        }
+    }
+    for (name, one) in engine["volumes"].as_object().into_iter().flatten() {
+        all.insert(format!("volume {name}"), one.to_string());
+    }
+    for (name, id) in engine["tags"].as_object().into_iter().flatten() {
+        if name.contains("dokku/") || name.contains("dokku-compose/") || name.contains("shop") {
+            all.insert(format!("image {name}"), id.to_string());
+        }
+    }
+}
+
+fn mask_commits(text: &str) -> String {
+    let mut out = String::new();
+    for word in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+        let hex = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+        if hex.len() == 40 { out.push_str(&word.replace(hex, "<commit>")) } else { out.push_str(word) }
+    }
+    out
+}
+
+/// Takes keys out, wherever they are.
+fn without(value: &mut Value, keys: &[&str]) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, _| !keys.contains(&key.as_str()));
+            map.values_mut().for_each(|value| without(value, keys));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| without(value, keys)),
+        _ => {}
+    }
+}

@@ -1,0 +1,100 @@
+//! The stacks that are imported and broken, each with a first and a second version.
+
+use crate::bench::Bench;
+
+/// A stack in two versions.
+#[derive(Clone, Copy)]
+pub struct Stack {
+    pub name: &'static str,
+    /// Writes the first version.
+    pub first: fn(&Bench),
+    /// Turns it into the second one.
+    pub second: fn(&Bench),
+}
+
+/// A database as a raw container, a job, an app with files and variables, an app behind the proxy.
+pub const SHOP: Stack = Stack { name: "shop", first: shop, second: shop_changed };
+
+/// Apps that are built, on two networks, one with a secret and two containers.
+pub const BUILT: Stack = Stack { name: "built", first: built, second: built_changed };
+
+const SHOP_FILE: &str = r#"name: shop
+services:
+  db:
+    image: postgres:16
+    environment:
+      POSTGRES_PASSWORD: ${DB_PASSWORD}
+    volumes: ["data:/var/lib/postgresql/data"]
+    healthcheck: { test: ["CMD", "pg_isready"], interval: 1s }
+  migrate:
+    image: acme/api:1
+    command: ["./migrate", "up"]
+    depends_on:
+      db: { condition: service_healthy }
+  api:
+    image: acme/api:1
+    environment: { MODE: one, LEVEL: low }
+    volumes: ["./conf:/etc/api:ro"]
+    depends_on:
+      migrate: { condition: service_completed_successfully }
+  web:
+    image: acme/web:1
+    ports: ["8080:3000"]
+    depends_on: [api]
+volumes:
+  data:
+"#;
+
+fn shop(bench: &Bench) {
+    bench.write("compose.yaml", SHOP_FILE);
+    bench.write(".env", "DB_PASSWORD=correct-horse-battery\n");
+    bench.write("conf/api.conf", "listen 8000\n");
+    bench.write("conf/old.conf", "old\n");
+}
+
+/// Another image of the API and another migration, another variable, another file, another password of the database
+/// (its container is made again), a port more.
+fn shop_changed(bench: &Bench) {
+    bench.edit("acme/api:1", "acme/api:2").edit("MODE: one, LEVEL: low", "MODE: two, EXTRA: high");
+    bench.edit(r#"["8080:3000"]"#, r#"["8080:3000", "9090:3000"]"#);
+    bench.write(".env", "DB_PASSWORD=another-horse-battery\n");
+    bench.write("conf/api.conf", "listen 9000\n");
+    bench.write("conf/new.conf", "new\n");
+}
+
+const BUILT_FILE: &str = r#"name: shop
+services:
+  cache:
+    image: redis:7
+    container_name: the-cache
+    networks: [back]
+  app:
+    build: { context: ./app, args: { FLAVOUR: plain } }
+    environment: [ "CACHE=cache" ]
+    networks:
+      front: {}
+      back: { aliases: [backend] }
+    secrets: [token]
+    deploy: { replicas: 2, resources: { limits: { memory: 128M } } }
+    depends_on: [cache]
+networks:
+  front:
+  back:
+secrets:
+  token: { file: ./token.txt }
+"#;
+
+fn built(bench: &Bench) {
+    bench.write("compose.yaml", BUILT_FILE);
+    bench.write("app/Dockerfile", "FROM alpine:3\nARG FLAVOUR\nCOPY main /main\nEXPOSE 5000\nCMD [\"/main\"]\n");
+    bench.write("app/main", "one\n");
+    bench.write("token.txt", "token-of-the-first-day\n");
+}
+
+/// Another source, another scale and limit, another secret, and a service that left.
+fn built_changed(bench: &Bench) {
+    bench.edit("replicas: 2", "replicas: 1").edit("128M", "256M").edit("FLAVOUR: plain", "FLAVOUR: spicy");
+    bench.edit("redis:7", "redis:8");
+    bench.write("app/main", "two\n");
+    bench.write("token.txt", "token-of-the-second-day\n");
+}
