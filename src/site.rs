@@ -76,6 +76,11 @@ impl Site {
         self.lib_root.join("data/compose")
     }
 
+    /// Directories that hold every app's settings and secrets, readable for user dokku, who reads compose files.
+    pub fn private(&self) -> Vec<PathBuf> {
+        vec![self.dokku_root.clone(), self.lib_root.join("config"), self.lib_root.join("services"), self.data()]
+    }
+
     /// One project's folder: versions, journal, log, lock.
     pub fn project(&self, project: &str) -> PathBuf {
         self.data().join("projects").join(project)

@@ -12,9 +12,15 @@ use dokku_compose::diag::{Severity, Style, render};
 
 fn findings(dir: &Path) -> String {
     let loaded = load(&Request::new(dir), &Disk::default());
-    let drawn: Vec<String> = loaded.diagnostics.items.iter().map(|finding| render(finding, &loaded.sources, Style::default())).collect();
+    let drawn: Vec<String> =
+        loaded.diagnostics.items.iter().map(|finding| render(finding, &loaded.sources, Style::default())).collect();
     let refused = loaded.diagnostics.items.iter().any(|finding| finding.severity == Severity::Error);
-    assert_eq!(loaded.project.is_none(), refused, "{}: a project is given exactly when there is no error", dir.display());
+    assert_eq!(
+        loaded.project.is_none(),
+        refused,
+        "{}: a project is given exactly when there is no error",
+        dir.display()
+    );
     drawn.join("\n\n").replace(dir.to_str().unwrap(), "@DIR@") + "\n"
 }
 

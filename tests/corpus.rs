@@ -31,7 +31,11 @@ struct Entry {
 
 fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [std::env::var_os("COMPOSE_SHARED").map(PathBuf::from), Some(root.join("../shared")), Some(root.join("../../shared"))];
+    let places = [
+        std::env::var_os("COMPOSE_SHARED").map(PathBuf::from),
+        Some(root.join("../shared")),
+        Some(root.join("../../shared")),
+    ];
     places.into_iter().flatten().find(|place| place.join("compose-corpus/cases.tar.gz").is_file())
 }
 
@@ -50,7 +54,12 @@ fn entries(corpus: &Path) -> Vec<Entry> {
                 let name = case.strip_prefix(corpus).unwrap().join(out);
                 entries.push(Entry {
                     name: name.to_str().unwrap().to_owned(),
-                    files: entry["files"].as_array().unwrap().iter().map(|file| case.join(file.as_str().unwrap())).collect(),
+                    files: entry["files"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|file| case.join(file.as_str().unwrap()))
+                        .collect(),
                     accepted: entry["ok"].as_bool().unwrap(),
                     consistency: !entry["no_consistency"].as_bool().unwrap_or_default(),
                     out: case.join(out),
@@ -137,7 +146,9 @@ fn compare(ours: &Value, theirs: &Value, path: &str, out: &mut Vec<String>) {
 #[test]
 fn every_file_gives_the_reference_implementations_answer() {
     let Some(shared) = shared() else {
-        println!("the corpus is absent: nothing was compared (put it at ../shared/compose-corpus or set COMPOSE_SHARED)");
+        println!(
+            "the corpus is absent: nothing was compared (put it at ../shared/compose-corpus or set COMPOSE_SHARED)"
+        );
         return;
     };
     let corpus = tempfile::tempdir().unwrap();
@@ -169,8 +180,11 @@ fn every_file_gives_the_reference_implementations_answer() {
     let found = found.into_inner().unwrap();
     println!("corpus: {}/{} as the reference", entries.len() - found.len(), entries.len());
 
-    let known: BTreeMap<&str, &str> =
-        KNOWN.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| line.split_once('\t').expect("entry, tab, reason")).collect();
+    let known: BTreeMap<&str, &str> = KNOWN
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| line.split_once('\t').expect("entry, tab, reason"))
+        .collect();
     let show = std::env::var("CORPUS_SHOW").ok().and_then(|count| count.parse().ok()).unwrap_or(20);
     let unknown: Vec<_> = found.iter().filter(|(name, _)| !known.contains_key(name.as_str())).collect();
     for (name, difference) in unknown.iter().take(show) {

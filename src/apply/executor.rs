@@ -130,7 +130,7 @@ impl Applier<'_> {
                     let (send, token) = (send.clone(), &token);
                     scope.spawn(move || {
                         let began = Instant::now();
-                        let limit = began + self.time_for(&op.action, self.limits.op);
+                        let limit = began + self.time_for(&op.action, self.limits.op).min(self.limits.cap.unwrap_or(Duration::MAX));
                         let deadline = ends.map_or(limit, |ends| limit.min(ends));
                         let project = &plan.project;
                         let step = Step { project, run, op: Some(op), undoing: false, cancel: token, deadline };

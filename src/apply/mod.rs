@@ -76,6 +76,8 @@ pub struct Limits {
     pub parallel: usize,
     /// Time for one operation; one that waits by its own limit (a gate, a job) gets that and [`Limits::MARGIN`] if longer.
     pub op: Duration,
+    /// What no operation may exceed, whatever limit of its own it has: the caller's word (`--timeout`).
+    pub cap: Option<Duration>,
     /// Time for all operations until the commit; `None`: no limit but each operation's.
     pub run: Option<Duration>,
     /// Time for one action of an undo.
@@ -98,6 +100,7 @@ impl Default for Limits {
         Self {
             parallel: 4,
             op: Duration::from_secs(900),
+            cap: None,
             run: None,
             undo: Duration::from_secs(900),
             orphans: Duration::from_secs(60),

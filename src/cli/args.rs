@@ -15,6 +15,9 @@ pub(super) struct Cli {
     /// Say only results and warnings
     #[arg(long, global = true)]
     pub(super) quiet: bool,
+    /// Dokku's own flag, which may stand anywhere
+    #[arg(long, global = true, hide = true)]
+    pub(super) trace: bool,
     /// Work on a sandbox in this directory instead of a server
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) sandbox: Option<PathBuf>,
@@ -102,7 +105,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) parallel: Option<u16>,
     /// Seconds for one operation
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: Option<u64>,
     /// Seconds to wait for another run on the project
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]

@@ -13,7 +13,7 @@ use crate::ui::Printer;
 
 pub(super) fn run(session: &Session, printer: &Printer, args: &CheckArgs) -> Result<Exit> {
     let source = source::open(&args.source, session, "", IndexMap::new())?;
-    let loaded = compose::load(&source.request, &compose::Disk::default());
+    let loaded = compose::load(&source.request, &source.files());
     let diagnostics = &loaded.diagnostics;
     let warned = diagnostics.items.iter().any(|item| item.severity == Severity::Warning);
     let wrong = diagnostics.has_errors() || (args.strict && warned);

@@ -139,10 +139,11 @@ fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> 
         waves.push(now.iter().flat_map(|service| remove_service(service, state, observed)).collect());
         left = later;
     }
+    let known: BTreeSet<String> = waves.iter().flatten().filter_map(removed_container).collect();
     let mut shared: Vec<Action> = observed
         .containers
         .values()
-        .filter(|one| one.labels.get(raw::PROJECT_LABEL) == Some(&state.project))
+        .filter(|one| one.labels.get(raw::PROJECT_LABEL) == Some(&state.project) && !known.contains(&one.name))
         .map(|one| Action::ContainerRemove { name: one.name.clone() })
         .collect();
     waves.push(std::mem::take(&mut shared));
@@ -160,6 +161,13 @@ fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> 
     }
     waves.push(last);
     waves
+}
+
+fn removed_container(action: &Action) -> Option<String> {
+    match action {
+        Action::ContainerRemove { name } => Some(name.clone()),
+        _ => None,
+    }
 }
 
 fn remove_service(service: &DesiredService, state: &State, observed: &Observed) -> Vec<Action> {

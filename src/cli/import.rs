@@ -18,8 +18,8 @@ use crate::apply::context::Observers;
 use crate::apply::runner::ServerRunner;
 use crate::apply::{Applier, Cancel, Limits, Outcome, RunLog, Signals, unfinished};
 use crate::dokku::FLOOR;
-use crate::map::resources::{Desired, Kind};
-use crate::map::{self, Findings, names};
+use crate::map::resources::{Desired, Kind, Source};
+use crate::map::{self, Findings, names, precheck};
 use crate::observe::{self, Observed, Wanted};
 use crate::plan::{Action, Inputs, Last, Plan, conflicts, reconcile};
 use crate::secret::DigestKey;
@@ -33,35 +33,48 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
     source_args.source = source;
     let dir = session.project_dir(&project)?;
     let cancel = Cancel::default();
-    let lock = if args.dry_run {
-        None
-    } else {
-        let wait = Duration::from_secs(args.lock_wait);
-        Some(Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled()).map_err(super::recover::lock_error)?)
-    };
-    if let Some(open) = unfinished(&dir)? {
-        match &lock {
-            Some(lock) => {
-                printer.step(&format!("Ending the interrupted run {}", open.run));
-                let exit = recover::recover(session, printer, lock)?;
-                if exit != Exit::Done {
-                    return Ok(exit);
-                }
-            }
-            None => printer.warn(&format!("run {} was interrupted: the next import or compose:recover ends it first", open.run)),
-        }
-    }
-    version_floor(session)?;
-    let key = session.digest_key(lock.is_some())?;
-    let state = State::load(&dir)?;
-    let prepared = prepare(session, printer, args, &project, &source_args, &key, state.as_ref())?;
-    let plan = &prepared.plan;
     if args.dry_run {
+        if let Some(open) = unfinished(&dir)? {
+            let word = if open.at_work { "is at work: the plan is of the server as it is now" } else { "was interrupted: the next import or compose:recover ends it first" };
+            printer.warn(&format!("run {} {word}", open.run));
+        }
+        let key = session.digest_key(false)?;
+        let state = State::load(&dir)?;
+        let prepared = prepare(session, printer, args, &project, &source_args, &key, state.as_ref())?;
         return Ok(dry_run(printer, args, &prepared));
     }
-    let Some(lock) = lock else { bail!("the project is not locked") };
+    let wait = Duration::from_secs(args.lock_wait);
+    let lock = Lock::acquire(&dir, "compose:import", &session.env, wait, &|| cancel.is_cancelled()).map_err(recover::lock_error)?;
+    let result = locked(session, printer, args, &project, &source_args, &lock, cancel);
+    // A project that never came to be leaves nothing, unless something is left to be ended.
+    if State::load(&dir)?.is_none() && unfinished(&dir)?.is_none() {
+        dir.remove()?;
+    }
+    result
+}
+
+fn locked(
+    session: &Session,
+    printer: &Printer,
+    args: &ImportArgs,
+    project: &str,
+    source: &super::args::SourceArgs,
+    lock: &Lock,
+    cancel: Cancel,
+) -> Result<Exit> {
+    if let Some(open) = unfinished(lock.dir())? {
+        printer.step(&format!("Ending the interrupted run {}", open.run));
+        let exit = recover::recover(session, printer, lock)?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+    }
+    let key = session.digest_key(true)?;
+    let state = State::load(lock.dir())?;
+    let prepared = prepare(session, printer, args, project, source, &key, state.as_ref())?;
+    let plan = &prepared.plan;
     if plan.is_empty() {
-        refresh(session, &lock, state, &prepared)?;
+        refresh(session, lock, state, &prepared)?;
         if printer.is_json() {
             printer.json(&json!({ "version": 1, "project": project, "outcome": "unchanged", "plan": show::to_json(plan) }));
         } else {
@@ -77,7 +90,22 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Re
         }
         printer.header(&show::summary(plan));
     }
-    apply(session, printer, args, &lock, &prepared, state, cancel)
+    permitted(session, plan)?;
+    apply(session, printer, args, lock, &prepared, state, cancel)
+}
+
+/// What goes straight to the engine is asked of Dokku's `user-auth` first, as if it were an app.
+fn permitted(session: &Session, plan: &Plan) -> Result<()> {
+    for op in &plan.ops {
+        let name = match &op.action {
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => &spec.name,
+            _ => continue,
+        };
+        if !session.dokku.may(&["apps:create", name])? {
+            return Err(Failed::new(Exit::Wrong, format!("you may not create {name} on this server: nothing was changed")).into());
+        }
+    }
+    Ok(())
 }
 
 /// Project and source: `import shop ./dir`, or `import --project shop ./dir`.
@@ -123,9 +151,15 @@ fn prepare(
     key: &DigestKey,
     state: Option<&State>,
 ) -> Result<Prepared> {
+    version_floor(session)?;
     let controls = controls(session, project, state)?;
     printer.hide(controls.values().filter(|value| value.len() >= 6));
     let input = load::load(source, session, project, controls, printer, |_| {})?;
+    let found = precheck::check(&input.project);
+    if found.has_errors() {
+        printer.diagnostics(&found, &input.loaded.sources);
+        return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
+    }
     let reserved = session.reserved();
     if reserved.contains(project) {
         bail!("{project} is the name of a Dokku plugin: its settings would lie in the plugin's folder; choose another name");
@@ -150,6 +184,7 @@ fn prepare(
             remembered: state.map(|state| &state.desired),
             allowed_paths: &allowed,
             reserved: &reserved,
+            sent: input.source.sent.as_deref(),
             findings: &findings,
         };
         map::map(&ctx)
@@ -177,7 +212,10 @@ fn prepare(
     if args.strict && warnings > 0 {
         return Err(Failed::new(Exit::Wrong, format!("{warnings} warnings, and --strict was given: nothing was changed")).into());
     }
-    let plan = reconcile(&inputs);
+    let mut plan = reconcile(&inputs);
+    if let Some(seconds) = args.timeout {
+        shorten(&mut plan, seconds.max(1));
+    }
     let checksum = checksum(&input, key);
     Ok(Prepared { input, desired, observed, plan, checksum, warnings, not_done })
 }
@@ -302,12 +340,39 @@ fn dry_run(printer: &Printer, args: &ImportArgs, prepared: &Prepared) -> Exit {
 fn refresh(session: &Session, lock: &Lock, state: Option<State>, prepared: &Prepared) -> Result<()> {
     let Some(mut state) = state else { return Ok(()) };
     let fingerprints = observe::fingerprints(&session.site, &app_names(&prepared.desired));
-    if state.fingerprints != fingerprints || state.checksum != prepared.checksum {
+    let text = |desired: &Desired| serde_json::to_string(desired).ok();
+    let same = text(&state.desired) == text(&prepared.desired);
+    if state.fingerprints != fingerprints || state.checksum != prepared.checksum || !same {
         state.fingerprints = fingerprints;
         state.checksum.clone_from(&prepared.checksum);
+        remember(&mut state, prepared.desired.clone());
         state.save(lock.dir())?;
     }
     Ok(())
+}
+
+/// What the file asks for is what was applied. Services that left the file run on until they are pruned; they stay known.
+fn remember(state: &mut State, desired: Desired) {
+    let before = std::mem::replace(&mut state.desired, desired);
+    let now = &state.desired.services;
+    state.left.extend(before.services.into_iter().filter(|(name, _)| !now.contains_key(name)));
+    state.left.retain(|name, _| !now.contains_key(name));
+}
+
+/// The ids of images that were absent or older when the plan was made: they say next time that nothing changed.
+fn with_image_ids(session: &Session, desired: &Desired) -> Desired {
+    let mut desired = desired.clone();
+    for service in desired.services.values_mut() {
+        if let Kind::App(app) = &mut service.kind
+            && let Source::Image { image, pull, .. } = &app.source
+            && (app.image_id.is_empty() || *pull)
+            // Without an answer the next import reads the app once more.
+            && let Ok(Some(facts)) = session.engine.image(image)
+        {
+            app.image_id = facts.id;
+        }
+    }
+    desired
 }
 
 fn apply(
@@ -320,10 +385,7 @@ fn apply(
     cancel: Cancel,
 ) -> Result<Exit> {
     let run = store::new_run_id()?;
-    let notices = printer.masker();
-    let _signals = Signals::listen(cancel.clone(), move |notice| {
-        Printer::new(crate::ui::Format::Text, false, true).warn(&notices.mask(&notice.message()));
-    })?;
+    let _signals = listen(printer, cancel.clone())?;
     let runner = runner(session, state.as_ref());
     let progress = Progress::new(printer, args.events);
     let log = RunLog::open(lock.dir(), &run)?;
@@ -340,6 +402,14 @@ fn apply(
     Ok(report(printer, args, plan, &outcome, began.elapsed()))
 }
 
+/// Signals stop a run, never an undo; each one is told.
+pub(super) fn listen(printer: &Printer, cancel: Cancel) -> Result<Signals> {
+    let notices = printer.masker();
+    Ok(Signals::listen(cancel, move |notice| {
+        Printer::new(crate::ui::Format::Text, false, true).warn(&notices.mask(&notice.message()));
+    })?)
+}
+
 /// The runner of a session; it knows what earlier imports delivered.
 pub(super) fn runner(session: &Session, state: Option<&State>) -> ServerRunner {
     ServerRunner {
@@ -350,12 +420,24 @@ pub(super) fn runner(session: &Session, state: Option<&State>) -> ServerRunner {
     }
 }
 
+/// `--timeout` also bounds what brings its own limit: jobs and gates.
+fn shorten(plan: &mut Plan, seconds: u64) {
+    for op in &mut plan.ops {
+        match &mut op.action {
+            Action::JobRun { limit, .. } => *limit = (*limit).min(seconds),
+            Action::Await { gate, .. } => gate.limit = gate.limit.min(seconds),
+            _ => {}
+        }
+    }
+}
+
 fn limits(args: &ImportArgs) -> Limits {
     let mut limits = Limits::default();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     limits.parallel = args.parallel.map_or(cores.clamp(2, 8), usize::from);
     if let Some(seconds) = args.timeout {
-        limits.op = Duration::from_secs(seconds.max(1));
+        limits.op = Duration::from_secs(seconds);
+        limits.cap = Some(limits.op);
     }
     limits
 }
@@ -379,18 +461,12 @@ fn commit(
     began: Instant,
 ) -> Result<(), store::StoreError> {
     let mut state = before.cloned().unwrap_or_default();
-    let desired = &prepared.desired;
+    let desired = &with_image_ids(session, &prepared.desired);
     state.project.clone_from(&desired.project);
     state.version += 1;
     state.checksum.clone_from(&prepared.checksum);
     created(&mut state, prepared);
-    let gone: Vec<_> = state.desired.services.iter().filter(|(name, _)| !desired.services.contains_key(*name)).map(|(name, service)| (name.clone(), service.clone())).collect();
-    state.desired = desired.clone();
-    // Services that left the file run on until they are pruned; they stay known.
-    for (name, service) in gone {
-        state.left.insert(name, service);
-    }
-    state.left.retain(|name, _| !desired.services.contains_key(name));
+    remember(&mut state, desired.clone());
     for service in desired.services.values() {
         if let Kind::Job(raw) = &service.kind {
             let hash = raw.container.labels.get(crate::plan::raw::HASH_LABEL).cloned().unwrap_or_default();
@@ -449,7 +525,10 @@ fn created(state: &mut State, prepared: &Prepared) {
 fn report(printer: &Printer, args: &ImportArgs, plan: &Plan, outcome: &Outcome, elapsed: Duration) -> Exit {
     let seconds = format!("{:.0} s", elapsed.as_secs_f64());
     let (exit, word, sentence) = match outcome {
-        Outcome::Done { .. } => (Exit::Done, "done", format!("{} is imported: {} in {seconds}", plan.project, show::summary(plan).replace("to ", ""))),
+        Outcome::Done { .. } => {
+            let (create, change, _) = show::counts(plan);
+            (Exit::Done, "done", format!("{} is imported: {create} created, {change} changed in {seconds}", plan.project))
+        }
         Outcome::RolledBack { failure, .. } => (Exit::RolledBack, "rolled-back", format!("the import failed and was rolled back after {seconds}: {}", failure.message)),
         Outcome::Stuck { failure, .. } => (Exit::Stuck, "stuck", format!("the import failed and could not be undone whole: {}", failure.message)),
     };

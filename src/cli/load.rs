@@ -16,7 +16,7 @@ use crate::ui::Printer;
 pub(super) struct Input {
     pub(super) project: Project,
     pub(super) loaded: Loaded,
-    _source: Source,
+    pub(super) source: Source,
 }
 
 /// Loads; findings are printed. Errors end the command with exit code 1.
@@ -30,7 +30,7 @@ pub(super) fn load(
 ) -> Result<Input> {
     let mut source = source::open(args, session, fallback, controls)?;
     change(&mut source.request);
-    let mut loaded = compose::load(&source.request, &compose::Disk::default());
+    let mut loaded = compose::load(&source.request, &source.files());
     if let Some(project) = &loaded.project {
         printer.hide(secrets(project));
     }
@@ -38,7 +38,7 @@ pub(super) fn load(
     let Some(project) = loaded.project.take().filter(|_| !loaded.diagnostics.has_errors()) else {
         return Err(Failed::new(Exit::Wrong, count(&loaded.diagnostics)).into());
     };
-    Ok(Input { project, loaded, _source: source })
+    Ok(Input { project, loaded, source })
 }
 
 /// `2 errors, 1 warning`.

@@ -41,6 +41,8 @@ pub(crate) enum Exit {
     UnknownCommand = 10,
     /// No such project.
     UnknownProject = 20,
+    /// A trigger could not be answered (`EX_UNAVAILABLE`).
+    NoAnswer = 69,
 }
 
 /// An error with its exit code.

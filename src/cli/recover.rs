@@ -28,6 +28,8 @@ pub(super) fn recover(session: &Session, printer: &Printer, lock: &Lock) -> Resu
     let runner = runner(session, state.as_ref());
     let progress = Progress::new(printer, false);
     let mut applier = Applier::new(lock, &runner);
+    // An undo is not stopped by a signal; it is told that it goes on.
+    let _signals = super::import::listen(printer, applier.cancel.clone())?;
     if !printer.is_json() {
         applier.observer = &progress;
     }

@@ -24,7 +24,9 @@ pub(super) struct Session {
 impl Session {
     /// Opens the server, or the sandbox in `world`.
     pub(super) fn open(world: Option<&Path>) -> Result<Self> {
-        let env: BTreeMap<String, String> = std::env::vars().collect();
+        // A variable that is not text is nobody's business here; it must not stop a command or a trigger.
+        let env: BTreeMap<String, String> =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
         let site = match world.map(Path::to_path_buf).or_else(|| sandbox_of(&env)) {
             Some(world) => {
                 let world = std::path::absolute(&world)?;
@@ -35,7 +37,7 @@ impl Session {
         };
         let dokku = Dokku::new(site.clone(), &env);
         let engine: Arc<dyn Engine> = match &site.sandbox {
-            Some(_) => anyhow::bail!("the sandbox is not in this build"),
+            Some(world) => Arc::new(sandbox::SandboxEngine::new(world)),
             None => Arc::new(crate::docker::DockerEngine::new(&site, &env)),
         };
         Ok(Self { env, site, dokku, engine })
@@ -78,7 +80,10 @@ pub(super) fn allowed_file(site: &Site) -> PathBuf {
     site.data().join("allowed-host-paths")
 }
 
-/// Nested calls inside a sandbox stay in it.
+/// Nested calls inside a sandbox stay in it. Only the sandbox's own `dokku` says so with its paths; the variable alone,
+/// left over in somebody's shell, does not lead a real server's commands astray.
 fn sandbox_of(env: &BTreeMap<String, String>) -> Option<PathBuf> {
-    env.get("DOKKU_COMPOSE_SANDBOX").filter(|world| !world.is_empty()).map(PathBuf::from)
+    let world = env.get("DOKKU_COMPOSE_SANDBOX").filter(|world| !world.is_empty()).map(PathBuf::from)?;
+    let lib = env.get("DOKKU_LIB_ROOT").map(PathBuf::from)?;
+    (lib == world.join("lib")).then_some(world)
 }

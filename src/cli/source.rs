@@ -1,6 +1,7 @@
 //! Where the compose files come from: a directory, a file, a git repository, standard input.
 
 use std::io::{IsTerminal, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -9,16 +10,31 @@ use indexmap::IndexMap;
 
 use super::args::SourceArgs;
 use super::session::Session;
-use crate::compose::Request;
+use crate::compose::{Disk, Request};
 use crate::process;
 
 /// Longest standard input: a compose file, or a tar of a directory.
 const MOST_COMPOSE: u64 = 16 << 20;
 const MOST_TAR: u64 = 2 << 30;
 
+/// First bytes of archives that are not unpacked.
+const FOREIGN: &[(&[u8], &str)] = &[
+    (&[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd"),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], "compressed with xz"),
+    (b"BZh", "compressed with bzip2"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+];
+
 /// A source made ready to be read.
 pub(super) struct Source {
     pub(super) request: Request,
+    /// Files that somebody sent: nothing outside of this directory is read for them.
+    pub(super) sent: Option<PathBuf>,
+    /// Files that the command line names, which may lie outside of it.
+    named: Vec<PathBuf>,
+    /// Dokku's own directories, from which nothing is read.
+    private: Vec<PathBuf>,
     /// Deleted when dropped.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -27,6 +43,7 @@ pub(super) struct Source {
 pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, controls: IndexMap<String, String>) -> Result<Source> {
     let given = match args.source.as_deref() {
         Some(source) => source.to_owned(),
+        None if args.files.iter().any(|file| file == Path::new("-")) => "-".to_owned(),
         None if !args.files.is_empty() => ".".to_owned(),
         None if std::io::stdin().is_terminal() => ".".to_owned(),
         None => "-".to_owned(),
@@ -34,7 +51,11 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
     let mut temporary = None;
     let mut request = if given == "-" {
         let folder = tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
-        let request = standard_input(&folder, fallback)?;
+        let mut request = standard_input(&folder, fallback)?;
+        if args.files.iter().any(|file| file == Path::new("-")) {
+            // It is named among the others, in its place.
+            request.files.clear();
+        }
         temporary = Some(folder);
         request
     } else if is_git(&given) {
@@ -45,21 +66,37 @@ pub(super) fn open(args: &SourceArgs, session: &Session, fallback: &str, control
     } else {
         local(&given)?
     };
-    request.files.extend(args.files.iter().map(|file| if file == Path::new("-") { file.clone() } else { absolute(file, &request.project_dir) }));
-    request.profiles.extend(args.profiles.iter().cloned());
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let mixed = request.stdin.is_some() && request.files.is_empty();
+    let base = if mixed { here.clone() } else { request.project_dir.clone() };
+    request.files.extend(args.files.iter().map(|file| if file == Path::new("-") { file.clone() } else { absolute(file, &base) }));
+    request.profiles.extend(args.profiles.iter().cloned());
     request.env_files = args.env_files.iter().map(|file| here.join(file)).collect();
     request.variables = controls;
     for entry in &args.env {
         match entry.split_once('=') {
+            Some(("", _)) => bail!("--env {entry} has no name: write --env NAME=VALUE"),
             Some((name, value)) => drop(request.variables.insert(name.to_owned(), value.to_owned())),
+            None if entry.is_empty() => bail!("--env needs NAME=VALUE"),
             None => match session.env.get(entry) {
                 Some(value) => drop(request.variables.insert(entry.clone(), value.clone())),
                 None => bail!("--env {entry}: the environment has no such variable; write --env {entry}=VALUE"),
             },
         }
     }
-    Ok(Source { request, _temporary: temporary })
+    let mut named = request.env_files.clone();
+    if mixed {
+        named.extend(request.files.iter().cloned());
+    }
+    let sent = temporary.as_ref().map(|folder| folder.path().to_path_buf());
+    Ok(Source { request, sent, named, private: session.site.private(), _temporary: temporary })
+}
+
+impl Source {
+    /// How its files are read.
+    pub(super) fn files(&self) -> Disk {
+        Disk { within: self.sent.clone(), named: self.named.clone(), private: self.private.clone(), ..Disk::default() }
+    }
 }
 
 fn absolute(file: &Path, dir: &Path) -> PathBuf {
@@ -70,9 +107,18 @@ fn local(given: &str) -> Result<Request> {
     let path = std::path::absolute(given)?;
     let meta = match std::fs::metadata(&path) {
         Ok(meta) => meta,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
-            "user dokku may not read {}: make it readable, or send it: tar c -C {} . | dokku compose:import PROJECT -",
-            path.display(),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            // Whether it is a file or a directory cannot be seen either.
+            let file = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
+            let dir = if file { path.parent().unwrap_or(&path) } else { &path };
+            bail!(
+                "user dokku may not read {}: make it readable, or send the directory: tar c -C {} . | dokku compose:import PROJECT -",
+                path.display(),
+                dir.display()
+            )
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+            "there is no {}: name a directory, a compose file, a git URL, or - for standard input",
             path.display()
         ),
         Err(error) => bail!("cannot read {}: {error}", path.display()),
@@ -115,7 +161,14 @@ fn clone(given: &str, folder: &tempfile::TempDir, session: &Session, fallback: &
     if Path::new(dir).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         bail!("{dir} leaves the repository");
     }
-    Ok(Request::new(target.join(dir)))
+    Ok(sent(target.join(dir), if dir.is_empty() { given } else { dir }))
+}
+
+/// A request for a directory with a name that is made up.
+fn sent(dir: PathBuf, place: &str) -> Request {
+    let mut request = Request::new(dir);
+    request.place = Some(place.to_owned());
+    request
 }
 
 fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request> {
@@ -135,17 +188,20 @@ fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request>
     head.truncate(length);
     let gzip = head.starts_with(&[0x1f, 0x8b]);
     let tar = head.get(257..262) == Some(b"ustar".as_slice());
-    if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        bail!("the archive on standard input is compressed with zstd: send it plain or with gzip");
+    if head.is_empty() {
+        bail!("nothing came on standard input: send a compose file or a tar, or name a directory, a compose file or a git URL");
+    }
+    if let Some((_, kind)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)) {
+        bail!("what came on standard input is {kind}: send a tar, plain or compressed with gzip");
     }
     let stream = std::io::Cursor::new(head).chain(stdin);
     if gzip {
         unpack(flate2::read::GzDecoder::new(stream), &dir)?;
-        return Ok(Request::new(dir));
+        return Ok(sent(dir, "the top directory of the archive on standard input"));
     }
     if tar {
         unpack(stream, &dir)?;
-        return Ok(Request::new(dir));
+        return Ok(sent(dir, "the top directory of the archive on standard input"));
     }
     let mut bytes = Vec::new();
     stream.take(MOST_COMPOSE + 1).read_to_end(&mut bytes)?;
@@ -182,6 +238,47 @@ fn unpack(stream: impl Read, dir: &Path) -> Result<()> {
         if !entry.unpack_in(dir).with_context(|| format!("cannot unpack {}", path.display()))? {
             bail!("the archive on standard input has {}, which leaves the directory", path.display());
         }
+        if kind.is_dir() {
+            open_up(dir, &path)?;
+        }
     }
     Ok(())
+}
+
+/// A read-only directory of an archive (Go's module cache has such) must still be filled, and removed in the end.
+fn open_up(dir: &Path, path: &Path) -> Result<()> {
+    let inside: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let at = dir.join(inside);
+    let meta = std::fs::symlink_metadata(&at)?;
+    if meta.is_dir() {
+        let mode = meta.permissions().mode();
+        std::fs::set_permissions(&at, std::fs::Permissions::from_mode(mode | 0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_only_directory_is_filled_and_can_be_removed() {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut add = |name: &str, kind, mode, text: &str| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_mode(mode);
+            header.set_size(text.len() as u64);
+            tar.append_data(&mut header, name, text.as_bytes()).unwrap();
+        };
+        add("mod", tar::EntryType::Directory, 0o555, "");
+        add("mod/go.mod", tar::EntryType::Regular, 0o444, "module x");
+        let bytes = tar.into_inner().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        unpack(bytes.as_slice(), folder.path()).unwrap();
+        let read = std::fs::read_to_string(folder.path().join("mod/go.mod")).unwrap();
+        assert_eq!(read, "module x");
+        let mode = std::fs::metadata(folder.path().join("mod")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o700, 0o700);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::session::Session;
 use super::{Exit, Failed};
@@ -15,7 +15,22 @@ use crate::state::{Lock, State, store};
 use crate::ui::Printer;
 
 /// Runs one; a name that is not known is left alone, since Dokku may call more than this version knows.
+///
+/// A refusal ends with 1. What keeps the program from answering ends with another code, and the trigger's shell file
+/// decides what then is safest for what runs.
 pub(super) fn run(session: &Session, printer: &Printer, name: &str, args: &[String]) -> Result<Exit> {
+    answer(session, printer, name, args).map_err(|error| match error.downcast::<Failed>() {
+        Ok(refused) => refused.into(),
+        Err(other) => Failed::new(Exit::NoAnswer, format!("{other:#}")).into(),
+    })
+}
+
+/// The trigger's refusal.
+fn refused(message: impl Into<String>) -> anyhow::Error {
+    Failed::new(Exit::Wrong, message).into()
+}
+
+fn answer(session: &Session, printer: &Printer, name: &str, args: &[String]) -> Result<Exit> {
     let arg = |index: usize| args.get(index).map_or("", String::as_str);
     match name {
         "post-container-create" => post_container_create(session, arg(1), arg(2), arg(3)),
@@ -24,7 +39,7 @@ pub(super) fn run(session: &Session, printer: &Printer, name: &str, args: &[Stri
         "pre-delete" => pre_delete(session, arg(0)),
         "post-delete" => post_delete(session, arg(0)),
         "post-app-rename-setup" => renamed(session, printer, arg(0), arg(1)),
-        "post-app-clone-setup" => cloned(session, arg(1)),
+        "post-app-clone" => cloned(session, arg(0), arg(1)),
         "pre-restore" => pre_restore(session, printer),
         _ => Ok(Exit::Done),
     }
@@ -39,7 +54,11 @@ fn post_container_create(session: &Session, container: &str, app: &str, phase: &
     let Some(hooks) = hooks(session, app)? else { return Ok(Exit::Done) };
     for (network, endpoint) in &hooks.networks {
         let endpoint = network_endpoint(endpoint, phase == "deploy");
-        session.engine.network_connect(network, container, &endpoint)?;
+        if let Err(error) = session.engine.network_connect(network, container, &endpoint) {
+            // Dokku leaves a container that a trigger refused in the state `created` for ever.
+            let _ = session.engine.container_remove(container);
+            return Err(refused(format!("{app} cannot join the network {network}: {error}")));
+        }
     }
     Ok(Exit::Done)
 }
@@ -56,7 +75,7 @@ fn check_deploy(session: &Session, printer: &Printer, app: &str, container: &str
             for line in lines {
                 printer.warn(&format!("| {line}"));
             }
-            Err(Failed::new(Exit::Wrong, format!("{}: {message}", hooks.service)).into())
+            Err(refused(format!("{}: {message}", hooks.service)))
         }
     }
 }
@@ -64,10 +83,10 @@ fn check_deploy(session: &Session, printer: &Printer, app: &str, container: &str
 /// A push to the project's own app.
 fn post_extract(session: &Session, app: &str) -> Result<Exit> {
     match hooks(session, app)? {
-        Some(hooks) if hooks.service.is_empty() => bail!(
+        Some(hooks) if hooks.service.is_empty() => Err(refused(format!(
             "{app} is the app of a compose project, and this version does not deploy it by git push: \
              send the directory: tar c . | ssh dokku@HOST compose:import {app} -"
-        ),
+        ))),
         _ => Ok(Exit::Done),
     }
 }
@@ -83,7 +102,8 @@ fn pre_delete(session: &Session, app: &str) -> Result<Exit> {
     if names.is_empty() {
         return Ok(Exit::Done);
     }
-    bail!("{app} is the app of a compose project with the services {}: use dokku compose:destroy {app}", names.join(", "))
+    let services = names.join(", ");
+    Err(refused(format!("{app} is the app of a compose project with the services {services}: use dokku compose:destroy {app}")))
 }
 
 /// The app is gone, or became another by a rename: its file for the triggers goes.
@@ -94,8 +114,10 @@ fn post_delete(session: &Session, app: &str) -> Result<Exit> {
 
 /// `OLD NEW`: the project knows the service's app by its new name from now on.
 fn renamed(session: &Session, printer: &Printer, old: &str, new: &str) -> Result<Exit> {
-    let Some(mut hooks) = hooks(session, old)? else { return Ok(Exit::Done) };
+    let Some(hooks) = hooks(session, old)? else { return Ok(Exit::Done) };
     if hooks.service.is_empty() {
+        // The old app goes next, which must not be refused half way.
+        store::remove_file(&session.site.app_file(old))?;
         printer.warn(&format!("{old} was the app of a compose project, which keeps its name: run compose:import {old} to make it again"));
         return Ok(Exit::Done);
     }
@@ -115,13 +137,17 @@ fn renamed(session: &Session, printer: &Printer, old: &str, new: &str) -> Result
         state.fingerprints.remove(old);
         state.save(lock.dir())?;
     }
-    hooks.gate.limit = hooks.gate.limit.max(1);
     store::write_json(&session.site.app_file(new), &hooks)?;
     Ok(Exit::Done)
 }
 
 /// `OLD NEW`: a clone is nobody's service. It must not answer to the service's name or write to its volumes.
-fn cloned(session: &Session, new: &str) -> Result<Exit> {
+///
+/// At `post-app-clone-setup` the options, networks and mounts of the old app are not all copied yet.
+fn cloned(session: &Session, old: &str, new: &str) -> Result<Exit> {
+    if hooks(session, old)?.is_none() {
+        return Ok(Exit::Done);
+    }
     let dokku = &session.dokku;
     let deploy = dokku::options::Phase::Deploy;
     let options = dokku.options(new)?;

@@ -25,7 +25,9 @@ pub(super) fn promote(document: &mut Node, out: &mut Diagnostics) {
 
 /// `path` with `develop` for `x-develop`, where it goes through that extension of a service.
 pub(super) fn resolved(path: &Path) -> Option<Path> {
-    let (Some(Step::Key(section)), Some(Step::Key(extension))) = (path.steps().first(), path.steps().get(2)) else { return None };
+    let (Some(Step::Key(section)), Some(Step::Key(extension))) = (path.steps().first(), path.steps().get(2)) else {
+        return None;
+    };
     (section == "services" && extension == "x-develop").then(|| path.with_key(2, "develop"))
 }
 

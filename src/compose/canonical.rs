@@ -2,7 +2,10 @@
 
 use super::path::Path;
 use super::short;
-use super::tree::{boolean, child_map, describe, insert, is_null, map_mut, mapping, node, null, plain, printed, same, seq_mut, string, text};
+use super::tree::{
+    boolean, child_map, describe, insert, is_null, map_mut, mapping, node, null, plain, printed, same, seq_mut, string,
+    text,
+};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::yaml::{Kind, Map, Node, Value};
 
@@ -150,7 +153,9 @@ impl Canonical<'_> {
     }
 
     fn depends_on(&mut self, value: &mut Node, path: &Path) {
-        let started = |span: Span| mapping([("condition", string("service_started", span)), ("required", boolean(true, span))], span);
+        let started = |span: Span| {
+            mapping([("condition", string("service_started", span)), ("required", boolean(true, span))], span)
+        };
         let span = value.span;
         match &mut value.kind {
             Kind::Seq(items) => {
@@ -218,7 +223,11 @@ impl Canonical<'_> {
             Err(_) if self.lenient => return,
             Err(cause) => {
                 let message = format!("the mount `{spec}` {cause}");
-                self.out.push(Diagnostic::error("invalid-volume", message).at(span).hint("write `source:target` or `source:target:options`"));
+                self.out.push(
+                    Diagnostic::error("invalid-volume", message)
+                        .at(span)
+                        .hint("write `source:target` or `source:target:options`"),
+                );
                 return;
             }
         };
@@ -249,7 +258,11 @@ impl Canonical<'_> {
             None if self.lenient => {}
             None => {
                 let message = format!("the device `{spec}` has more than three parts");
-                self.out.push(Diagnostic::error("invalid-device", message).at(span).hint("write `source`, `target` and `permissions` as keys"));
+                self.out.push(
+                    Diagnostic::error("invalid-device", message)
+                        .at(span)
+                        .hint("write `source`, `target` and `permissions` as keys"),
+                );
             }
         }
     }
@@ -285,7 +298,11 @@ impl Canonical<'_> {
                 Err(_) if self.lenient => ports.push(item),
                 Err(cause) => {
                     let message = format!("the port `{spec}` {cause}");
-                    self.out.push(Diagnostic::error("invalid-port", message).at(span).hint("write `[[address:]published:]target[/protocol]`"));
+                    self.out.push(
+                        Diagnostic::error("invalid-port", message)
+                            .at(span)
+                            .hint("write `[[address:]published:]target[/protocol]`"),
+                    );
                 }
             }
         }
@@ -338,7 +355,11 @@ fn develop(value: &mut Node) {
 }
 
 fn child_seq<'a>(value: &'a mut Node, key: &str) -> impl Iterator<Item = &'a mut Node> {
-    map_mut(value).and_then(|map| map.entries.get_mut(key)).and_then(|entry| seq_mut(&mut entry.value)).into_iter().flatten()
+    map_mut(value)
+        .and_then(|map| map.entries.get_mut(key))
+        .and_then(|entry| seq_mut(&mut entry.value))
+        .into_iter()
+        .flatten()
 }
 
 /// A string is a list of itself.

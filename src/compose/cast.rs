@@ -97,7 +97,8 @@ fn walk(node: &mut Node, path: &Path, out: &mut Diagnostics) {
                         *node = cast;
                     }
                     Err(expected) => out.push(
-                        Diagnostic::error("wrong-type", format!("`{path}` must be {expected}, but is `{text}`")).at(node.span),
+                        Diagnostic::error("wrong-type", format!("`{path}` must be {expected}, but is `{text}`"))
+                            .at(node.span),
                     ),
                 }
             }

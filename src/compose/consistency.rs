@@ -83,9 +83,12 @@ impl Checker<'_> {
         let Some(build) = &service.build else { return };
         if build.dockerfile.is_some() && build.dockerfile_inline.is_some() {
             self.out.push(
-                Diagnostic::error("conflicting-keys", format!("service `{name}` has a `dockerfile` and a `dockerfile_inline`"))
-                    .at(at.key("build.dockerfile_inline"))
-                    .label(at.key("build.dockerfile"), "the other one"),
+                Diagnostic::error(
+                    "conflicting-keys",
+                    format!("service `{name}` has a `dockerfile` and a `dockerfile_inline`"),
+                )
+                .at(at.key("build.dockerfile_inline"))
+                .label(at.key("build.dockerfile"), "the other one"),
             );
         }
         for (context, source) in &build.additional_contexts {
@@ -94,7 +97,11 @@ impl Checker<'_> {
             match self.project.any_service(target) {
                 None => self.undefined("service", name, target, span, self.project.services.keys()),
                 Some(other) if other.build.is_none() => {
-                    self.error("invalid-context", span, format!("service `{target}` is not built and cannot be a build context of `{name}`"));
+                    self.error(
+                        "invalid-context",
+                        span,
+                        format!("service `{target}` is not built and cannot be a build context of `{name}`"),
+                    );
                 }
                 Some(_) => {}
             }
@@ -104,9 +111,12 @@ impl Checker<'_> {
             && !build.platforms.contains(platform)
         {
             self.out.push(
-                Diagnostic::error("conflicting-keys", format!("`build.platforms` of service `{name}` lacks its own platform `{platform}`"))
-                    .at(at.value("build.platforms"))
-                    .label(at.value("platform"), "the service's platform"),
+                Diagnostic::error(
+                    "conflicting-keys",
+                    format!("`build.platforms` of service `{name}` lacks its own platform `{platform}`"),
+                )
+                .at(at.value("build.platforms"))
+                .label(at.value("platform"), "the service's platform"),
             );
         }
         for (index, secret) in build.secrets.iter().enumerate() {
@@ -120,7 +130,14 @@ impl Checker<'_> {
     }
 
     /// Something that is not declared, with the closest name that is.
-    fn undefined<'n>(&mut self, kind: &str, service: &str, name: &str, span: Span, known: impl Iterator<Item = &'n String>) {
+    fn undefined<'n>(
+        &mut self,
+        kind: &str,
+        service: &str,
+        name: &str,
+        span: Span,
+        known: impl Iterator<Item = &'n String>,
+    ) {
         let code = match kind {
             "network" => "undefined-network",
             "volume" => "undefined-volume",
@@ -129,7 +146,8 @@ impl Checker<'_> {
             "model" => "undefined-model",
             _ => "undefined-service",
         };
-        let mut error = Diagnostic::error(code, format!("service `{service}` refers to the undefined {kind} `{name}`")).at(span);
+        let mut error =
+            Diagnostic::error(code, format!("service `{service}` refers to the undefined {kind} `{name}`")).at(span);
         let known: Vec<&str> = known.map(String::as_str).collect();
         match suggest::closest(name, known.iter().copied()) {
             Some(close) => {
@@ -138,7 +156,9 @@ impl Checker<'_> {
                     error = error.label(declared, format!("`{close}` is declared here"));
                 }
             }
-            None if kind == "volume" && name.contains('/') => error = error.hint(format!("a path starts with `./`: write `./{name}`")),
+            None if kind == "volume" && name.contains('/') => {
+                error = error.hint(format!("a path starts with `./`: write `./{name}`"))
+            }
             None if kind != "service" => error = error.hint(format!("declare it in the top-level section `{kind}s`")),
             None => {}
         }
@@ -170,19 +190,25 @@ impl Checker<'_> {
             match self.project.disabled_services.get(target) {
                 Some(_) if !dependency.required => {}
                 Some(disabled) => {
-                    let profiles = disabled.profiles.iter().map(|profile| format!("`{profile}`")).collect::<Vec<_>>().join(", ");
-                    let mut error =
-                        Diagnostic::error("disabled-dependency", format!("service `{name}` depends on `{target}`, which no active profile enables"))
-                            .at(span)
-                            .hint(format!("activate one of its profiles: {profiles}"));
+                    let profiles =
+                        disabled.profiles.iter().map(|profile| format!("`{profile}`")).collect::<Vec<_>>().join(", ");
+                    let mut error = Diagnostic::error(
+                        "disabled-dependency",
+                        format!("service `{name}` depends on `{target}`, which no active profile enables"),
+                    )
+                    .at(span)
+                    .hint(format!("activate one of its profiles: {profiles}"));
                     if let Some(declared) = self.project.key_span(&format!("services.{target}")) {
                         error = error.label(declared, "declared here");
                     }
                     self.out.push(error);
                 }
                 None => {
-                    let mut error =
-                        Diagnostic::error("undefined-service", format!("service `{name}` depends on the undefined service `{target}`")).at(span);
+                    let mut error = Diagnostic::error(
+                        "undefined-service",
+                        format!("service `{name}` depends on the undefined service `{target}`"),
+                    )
+                    .at(span);
                     let known = self.project.services.keys().chain(self.project.disabled_services.keys());
                     if let Some(close) = suggest::closest(target, known.map(String::as_str)) {
                         error = error.hint(format!("did you mean `{close}`?"));
@@ -231,7 +257,8 @@ impl Checker<'_> {
     fn healthcheck(&mut self, service: &Service, at: &At<'_>) {
         let Some(first) = service.healthcheck.as_ref().and_then(|check| check.test.first()) else { return };
         if !["CMD", "CMD-SHELL", "NONE"].contains(&first.as_str()) {
-            let message = format!("`healthcheck.test` must begin with `CMD`, `CMD-SHELL` or `NONE`, but begins with `{first}`");
+            let message =
+                format!("`healthcheck.test` must begin with `CMD`, `CMD-SHELL` or `NONE`, but begins with `{first}`");
             self.error("invalid-healthcheck", at.value("healthcheck.test"), message);
         }
     }
@@ -251,12 +278,16 @@ impl Checker<'_> {
             (target.to_owned(), at.value(&format!("tmpfs[{index}]")))
         });
         let volumes =
-            service.volumes.iter().enumerate().map(|(index, mount)| (mount.target.clone().unwrap_or_default(), at.value(&format!("volumes[{index}]"))));
+            service.volumes.iter().enumerate().map(|(index, mount)| {
+                (mount.target.clone().unwrap_or_default(), at.value(&format!("volumes[{index}]")))
+            });
         let mut seen: Vec<(String, Span)> = Vec::new();
         for (target, span) in tmpfs.chain(volumes) {
             match seen.iter().find(|(other, _)| *other == target) {
                 Some((_, first)) => self.out.push(
-                    Diagnostic::error("duplicate-mount", format!("`{target}` of `{}` is mounted twice", at.path)).at(span).label(*first, "first here"),
+                    Diagnostic::error("duplicate-mount", format!("`{target}` of `{}` is mounted twice", at.path))
+                        .at(span)
+                        .label(*first, "first here"),
                 ),
                 None => seen.push((target, span)),
             }

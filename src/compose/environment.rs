@@ -12,14 +12,20 @@ use crate::diag::{Diagnostic, Span};
 use crate::model::{EnvFile, Project, Service};
 use crate::yaml::Node;
 
-/// Under this key the tree holds the value of a secret or config that a variable gives.
-pub(super) const VALUE: &str = "#value";
+/// Under this key the tree holds the value of a secret or config that a variable gives. It is an
+/// extension, so that the tree of an included file passes the schema of the including one.
+pub(super) const VALUE: &str = "x-#value";
 
 /// Variables of env files for interpolation; a later file is stronger.
 ///
 /// References in them see `variables` first, then what was read before.
 /// `cause` is where the files were asked for.
-pub(super) fn env_files(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Variables, cause: Option<Span>) -> Result<Variables, Stop> {
+pub(super) fn env_files(
+    loader: &mut Loader<'_>,
+    files: &[PathBuf],
+    variables: &Variables,
+    cause: Option<Span>,
+) -> Result<Variables, Stop> {
     let mut read = Variables::new();
     for path in files {
         let (id, text) = match loader.text(path) {
@@ -87,15 +93,18 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
             *value = variables.get(name).cloned();
         }
     }
-    let mut environment: Variables = service.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+    let mut environment: Variables =
+        service.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
     let own = environment.clone();
     for (index, file) in service.env_file.iter().enumerate() {
         let span = at(&format!("env_file[{index}].path"));
-        let lookup = |name: &str| variables.get(name).or_else(|| own.get(name)).or_else(|| environment.get(name)).cloned();
+        let lookup =
+            |name: &str| variables.get(name).or_else(|| own.get(name)).or_else(|| environment.get(name)).cloned();
         let read = env_file(loader, file, span, &lookup);
         environment.extend(read);
     }
-    let mut resolved: IndexMap<String, Option<String>> = environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
+    let mut resolved: IndexMap<String, Option<String>> =
+        environment.into_iter().map(|(name, value)| (name, Some(value))).collect();
     for (name, value) in std::mem::take(&mut service.environment) {
         resolved.insert(name, value);
     }
@@ -114,7 +123,12 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
 }
 
 /// The variables of one env file; none where it cannot be read, which is reported.
-fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<Span>, lookup: &dyn Fn(&str) -> Option<String>) -> Variables {
+fn env_file(
+    loader: &mut Loader<'_>,
+    file: &EnvFile,
+    span: Option<Span>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Variables {
     let path = PathBuf::from(file.path.clone().unwrap_or_default());
     if !file.required && loader.files.kind(&path).is_none() {
         return Variables::new();
@@ -126,10 +140,13 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<Span>, lookup:
         Some(format) => {
             let error = Diagnostic::error("invalid-value", format!("unknown env file format `{format}`"))
                 .hint("the only format is `raw`");
-            (Variables::new(), vec![match span {
-                Some(span) => error.at(span),
-                None => error,
-            }])
+            (
+                Variables::new(),
+                vec![match span {
+                    Some(span) => error.at(span),
+                    None => error,
+                }],
+            )
         }
     };
     loader.diagnostics.items.extend(findings);
@@ -144,7 +161,7 @@ fn open(loader: &mut Loader<'_>, what: &str, path: &Path, span: Option<Span>) ->
             if let Some(span) = span {
                 error = error.at(span);
             }
-            if what == "env file" && loader.files.kind(path) != Some(FileKind::Dir) {
+            if what == "env file" && error.code == "missing-file" && loader.files.kind(path) != Some(FileKind::Dir) {
                 error = error.hint("write `required: false` beside its `path` if it may be missing");
             }
             loader.diagnostics.push(error);

@@ -47,7 +47,9 @@ impl Loader<'_> {
         let names: Vec<String> = services.entries.keys().cloned().collect();
         for name in names {
             let extends = services.get(&name).and_then(Node::as_map).and_then(|service| service.get("extends"));
-            if scope.included.is_empty() && let Some(extends) = extends {
+            if scope.included.is_empty()
+                && let Some(extends) = extends
+            {
                 self.extended.insert(name.clone(), extends.clone());
             }
             // What stops one service is reported and stops no other.
@@ -59,7 +61,14 @@ impl Loader<'_> {
     }
 
     /// Resolves `extends` of one service in place.
-    fn extend(&mut self, name: &str, services: &mut Map, chain: &Chain, scope: Scope<'_>, resets: &Resets) -> Result<(), Stop> {
+    fn extend(
+        &mut self,
+        name: &str,
+        services: &mut Map,
+        chain: &Chain,
+        scope: Scope<'_>,
+        resets: &Resets,
+    ) -> Result<(), Stop> {
         let Some(entry) = services.entries.get(name) else { return Ok(()) };
         if is_null(&entry.value) {
             return Ok(());
@@ -91,7 +100,9 @@ impl Loader<'_> {
                 others.entries.shift_remove(&base.service).map(|entry| entry.value)
             }
         };
-        let (Some(taken), Some(entry)) = (taken.filter(|taken| !is_null(taken)), services.entries.get_mut(name)) else { return Ok(()) };
+        let (Some(taken), Some(entry)) = (taken.filter(|taken| !is_null(taken)), services.entries.get_mut(name)) else {
+            return Ok(());
+        };
         let mut taken = taken;
         resets.apply(&mut taken, &TreePath::of(&["services", name]));
         let own = std::mem::take(&mut entry.value);
@@ -121,7 +132,8 @@ impl Loader<'_> {
             None => None,
             Some(Some(path)) if path.contains("://") => {
                 let message = format!("`services.{name}.extends.file` names a remote file, which is not fetched");
-                return self.fail(Diagnostic::error("remote-file", message).at(span).hint("copy the file into the project"));
+                return self
+                    .fail(Diagnostic::error("remote-file", message).at(span).hint("copy the file into the project"));
             }
             Some(Some(path)) => Some(paths::join(dir, Path::new(path))),
             Some(None) => {
@@ -130,7 +142,11 @@ impl Loader<'_> {
             }
         };
         let span = file.map_or(span, |file| file.span);
-        Ok(Base { file: path, service: service.to_owned(), span: if path_given(extends) { span } else { extends.span } })
+        Ok(Base {
+            file: path,
+            service: service.to_owned(),
+            span: if path_given(extends) { span } else { extends.span },
+        })
     }
 
     fn link(&mut self, chain: &Chain, name: &str, base: &Base) -> Result<Chain, Stop> {
@@ -138,12 +154,16 @@ impl Loader<'_> {
         if let Some(start) = chain.links.iter().position(|link| link.file == chain.file && link.service == name) {
             let circle = &chain.links[start..];
             let words: Vec<String> = circle.iter().map(|link| format!("`{}`", link.service)).collect();
-            let mut error =
-                Diagnostic::error("extends-cycle", format!("services extend each other in a circle: {} -> `{name}`", words.join(" -> ")));
+            let mut error = Diagnostic::error(
+                "extends-cycle",
+                format!("services extend each other in a circle: {} -> `{name}`", words.join(" -> ")),
+            );
             for link in circle {
                 error = error.label(link.span, format!("`{}` extends here", link.service));
             }
-            let known = |item: &Diagnostic| item.code == error.code && item.labels.iter().all(|label| error.labels.contains(label));
+            let known = |item: &Diagnostic| {
+                item.code == error.code && item.labels.iter().all(|label| error.labels.contains(label))
+            };
             if self.diagnostics.items.iter().any(known) {
                 return Err(Stop);
             }

@@ -25,8 +25,16 @@ struct Include {
 
 impl Loader<'_> {
     /// Loads what `document` includes and imports it.
-    pub(super) fn include(&mut self, document: &mut Node, file: &Path, scope: Scope<'_>, resets: &Resets) -> Result<(), Stop> {
-        let Some(include) = map_mut(document).and_then(|map| map.entries.shift_remove("include")) else { return Ok(()) };
+    pub(super) fn include(
+        &mut self,
+        document: &mut Node,
+        file: &Path,
+        scope: Scope<'_>,
+        resets: &Resets,
+    ) -> Result<(), Stop> {
+        let Some(include) = map_mut(document).and_then(|map| map.entries.shift_remove("include")) else {
+            return Ok(());
+        };
         if is_null(&include.value) {
             return Ok(());
         }
@@ -55,7 +63,8 @@ impl Loader<'_> {
         }
         for (key, entry) in item.as_map().into_iter().flat_map(|map| &map.entries) {
             if !["path", "project_directory", "env_file"].contains(&key.as_str()) {
-                return self.fail(Diagnostic::error("unknown-key", format!("unknown key `{key}` in `{place}`")).at(entry.key));
+                return self
+                    .fail(Diagnostic::error("unknown-key", format!("unknown key `{key}` in `{place}`")).at(entry.key));
             }
         }
         let field = |key: &str| item.as_map().and_then(|map| map.get(key));
@@ -84,7 +93,8 @@ impl Loader<'_> {
             }
             None => Vec::new(),
         };
-        let env_files: Vec<_> = if field("env_file").is_none_or(|files| files.as_seq().is_some_and(<[Node]>::is_empty)) {
+        let env_files: Vec<_> = if field("env_file").is_none_or(|files| files.as_seq().is_some_and(<[Node]>::is_empty))
+        {
             let default = dir.join(".env");
             if self.files.kind(&default) == Some(FileKind::File) { vec![(default, *first_span)] } else { Vec::new() }
         } else {
@@ -117,7 +127,8 @@ impl Loader<'_> {
         if !included.contains(path) {
             return Ok(());
         }
-        let names: Vec<String> = included.iter().chain([path]).map(|path| format!("`{}`", self.display(path))).collect();
+        let names: Vec<String> =
+            included.iter().chain([path]).map(|path| format!("`{}`", self.display(path))).collect();
         let message = format!("files include each other in a circle: {}", names.join(" -> "));
         self.fail(Diagnostic::error("include-cycle", message).at(*span))
     }
@@ -144,10 +155,10 @@ impl Loader<'_> {
         for section in SECTIONS {
             let Some(from) = child_map(&mut tree, section).map(std::mem::take) else { continue };
             let Some(target) = map_mut(document) else { return };
-            let to = target
-                .entries
-                .entry((*section).to_owned())
-                .or_insert_with(|| Entry { key: tree.span, value: Node { kind: Kind::Map(Map::default()), span: tree.span, tag: None } });
+            let to = target.entries.entry((*section).to_owned()).or_insert_with(|| Entry {
+                key: tree.span,
+                value: Node { kind: Kind::Map(Map::default()), span: tree.span, tag: None },
+            });
             if is_null(&to.value) {
                 to.value.kind = Kind::Map(Map::default());
             }

@@ -11,8 +11,8 @@ use super::path::Path as TreePath;
 use super::reset::Resets;
 use super::tree::{child_map, describe, is_null, map_mut};
 use super::{
-    Loaded, Request, aliases, canonical, cast, consistency, decode, defaults, environment, interpolate, merge, normalize, paths, profiles,
-    project_name, prune, schema, select, unicity, validation,
+    Loaded, Request, aliases, canonical, cast, consistency, decode, defaults, environment, interpolate, merge,
+    normalize, paths, profiles, project_name, prune, schema, select, unicity, validation,
 };
 use crate::diag::{Diagnostic, Diagnostics, FileId, Severity, Sources, Span};
 use crate::model::Project;
@@ -172,7 +172,9 @@ impl Loader<'_> {
         let bytes = match (&self.request.stdin, path == Path::new("-")) {
             (Some(text), true) => text.clone().into_bytes(),
             (None, true) => return Err(io::Error::new(io::ErrorKind::NotFound, "there is no standard input")),
-            _ if self.files.kind(path) == Some(FileKind::Dir) => return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory")),
+            _ if self.files.kind(path) == Some(FileKind::Dir) => {
+                return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+            }
             _ => self.files.read(path)?,
         };
         let text = yaml::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message))?;
@@ -239,7 +241,14 @@ impl Loader<'_> {
         Ok((tree, resets))
     }
 
-    fn document(&mut self, path: &Path, mut document: Node, scope: Scope<'_>, mut tree: Node, depth: Depth) -> Result<(Node, Resets), Stop> {
+    fn document(
+        &mut self,
+        path: &Path,
+        mut document: Node,
+        scope: Scope<'_>,
+        mut tree: Node,
+        depth: Depth,
+    ) -> Result<(Node, Resets), Stop> {
         let mark = self.mark();
         if is_null(&document) {
             let message = format!("`{}` holds an empty document", self.display(path));
@@ -275,7 +284,9 @@ impl Loader<'_> {
             self.sound_since(mark)?;
             if let Some(version) = map_mut(&mut tree).and_then(|map| map.entries.shift_remove("version")) {
                 self.diagnostics.push(
-                    Diagnostic::note("obsolete-version", "`version` is obsolete and has no effect").at(version.key).hint("remove the line"),
+                    Diagnostic::note("obsolete-version", "`version` is obsolete and has no effect")
+                        .at(version.key)
+                        .hint("remove the line"),
                 );
             }
         }
@@ -302,6 +313,10 @@ pub(super) fn unreadable(what: &str, name: &str, error: &io::Error) -> Diagnosti
     match error.kind() {
         io::ErrorKind::NotFound => Diagnostic::error("missing-file", format!("{what} `{name}` does not exist")),
         io::ErrorKind::IsADirectory => Diagnostic::error("missing-file", format!("{what} `{name}` is a directory")),
+        io::ErrorKind::PermissionDenied => {
+            Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}"))
+                .hint("make it readable for user dokku, or send the directory: tar c . | dokku compose:import PROJECT -")
+        }
         _ => Diagnostic::error("unreadable-file", format!("cannot read {what} `{name}`: {error}")),
     }
 }

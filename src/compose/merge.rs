@@ -96,9 +96,12 @@ fn base_span(kind: &Kind, fallback: Span) -> Span {
 
 fn mismatch(over: &Node, base: &Node, path: &Path, out: &mut Diagnostics) {
     out.push(
-        Diagnostic::error("cannot-merge", format!("`{path}` is {} here and {} in what it overrides", describe(over), describe(base)))
-            .at(over.span)
-            .label(base.span, format!("{} here", describe(base))),
+        Diagnostic::error(
+            "cannot-merge",
+            format!("`{path}` is {} here and {} in what it overrides", describe(over), describe(base)),
+        )
+        .at(over.span)
+        .label(base.span, format!("{} here", describe(base))),
     );
 }
 
@@ -156,7 +159,9 @@ fn apply(rule: Rule, base: Node, over: Node, path: &Path, out: &mut Diagnostics)
         },
         Rule::Logging => logging(base, over, path, out),
         Rule::IpamConfig => match (base.kind, over.kind) {
-            (Kind::Seq(base), Kind::Seq(over)) => Node { kind: Kind::Seq(pools(base, over, path, out)), span, tag: None },
+            (Kind::Seq(base), Kind::Seq(over)) => {
+                Node { kind: Kind::Seq(pools(base, over, path, out)), span, tag: None }
+            }
             (kind, over_kind) => {
                 let base = Node { span: base.span, kind, tag: None };
                 mismatch(&Node { kind: over_kind, span: over.span, tag: None }, &base, path, out);
@@ -210,7 +215,13 @@ fn names(node: Node, dependencies: bool, path: &Path, out: &mut Diagnostics) -> 
             for item in &items {
                 match text(item) {
                     Some(name) => insert(&mut map, name, item.span, default(item.span)),
-                    None => out.push(Diagnostic::error("wrong-type", format!("`{path}` lists names, but this is {}", describe(item))).at(item.span)),
+                    None => out.push(
+                        Diagnostic::error(
+                            "wrong-type",
+                            format!("`{path}` lists names, but this is {}", describe(item)),
+                        )
+                        .at(item.span),
+                    ),
                 }
             }
         }
@@ -220,8 +231,11 @@ fn names(node: Node, dependencies: bool, path: &Path, out: &mut Diagnostics) -> 
                 insert(&mut map, name, span, default(span));
             } else if !is_null(&node) {
                 out.push(
-                    Diagnostic::error("wrong-type", format!("`{path}` must be a list or a mapping, not {}", describe(&node)))
-                        .at(span),
+                    Diagnostic::error(
+                        "wrong-type",
+                        format!("`{path}` must be a list or a mapping, not {}", describe(&node)),
+                    )
+                    .at(span),
                 );
             }
         }

@@ -34,6 +34,9 @@ mod tree;
 mod unicity;
 mod validation;
 
+#[cfg(test)]
+mod tests;
+
 pub mod dotenv;
 pub mod duration;
 pub mod image;
@@ -50,7 +53,7 @@ use indexmap::IndexMap;
 use crate::diag::{Diagnostics, Sources};
 use crate::model::Project;
 
-pub use files::{Disk, FileKind, Files};
+pub use files::{Disk, FileKind, Files, is_within};
 pub use load::load;
 pub use render::{Format, config_json, render_config};
 
@@ -74,8 +77,11 @@ pub struct Request {
     pub variables: IndexMap<String, String>,
     /// The compose file called `-`.
     pub stdin: Option<String>,
-    /// Whether variables are replaced; without, short forms that hold variables stay as they are.
+    /// Whether variables are replaced. Without, they stay in strings as written; where a key wants
+    /// a number, a boolean or a short form, text with a variable in it is an error.
     pub interpolate: bool,
+    /// What messages call `project_dir`, where its own name says nothing: the folder that an archive was unpacked to.
+    pub place: Option<String>,
     /// Whether references between services, networks and volumes are checked.
     pub check_consistency: bool,
 }
@@ -93,7 +99,13 @@ impl Request {
             stdin: None,
             interpolate: true,
             check_consistency: true,
+            place: None,
         }
+    }
+
+    /// What messages call the project's directory.
+    pub(crate) fn place(&self) -> String {
+        self.place.clone().unwrap_or_else(|| self.project_dir.display().to_string())
     }
 }
 

@@ -52,7 +52,10 @@ fn networks(tree: &mut Node) {
         }
     }
     let (Some(span), Some(root)) = (used, map_mut(tree)) else { return };
-    let networks = root.entries.entry("networks".to_owned()).or_insert_with(|| crate::yaml::Entry { key: span, value: null(span) });
+    let networks = root
+        .entries
+        .entry("networks".to_owned())
+        .or_insert_with(|| crate::yaml::Entry { key: span, value: null(span) });
     if is_null(&networks.value) {
         networks.value = node(Kind::Map(Map::default()), span);
     }
@@ -126,7 +129,11 @@ fn key_values(value: &mut Node, path: &Path, out: &mut Diagnostics) {
         };
         if path.matches("services.*.environment") && name.ends_with(char::is_whitespace) {
             let message = format!("the variable name `{name}` ends in a space");
-            out.push(Diagnostic::error("invalid-name", message).at(item.span).hint("write `NAME=value` without spaces around `=`"));
+            out.push(
+                Diagnostic::error("invalid-name", message)
+                    .at(item.span)
+                    .hint("write `NAME=value` without spaces around `=`"),
+            );
         }
         insert(&mut map, name, item.span, value);
     }
@@ -178,7 +185,11 @@ fn dependencies(service: &mut Map, span: Span) {
     for (name, restart, span) in implied {
         if !depends_on.entries.contains_key(&name) {
             let dependency = mapping(
-                [("condition", string("service_started", span)), ("restart", boolean(restart, span)), ("required", boolean(true, span))],
+                [
+                    ("condition", string("service_started", span)),
+                    ("restart", boolean(restart, span)),
+                    ("required", boolean(true, span)),
+                ],
                 span,
             );
             insert(depends_on, &name, span, dependency);

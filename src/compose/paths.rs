@@ -59,8 +59,12 @@ impl Resolver<'_> {
             return;
         }
         match &mut node.kind {
-            Kind::Map(map) => map.entries.iter_mut().for_each(|(key, entry)| self.walk(&mut entry.value, &path.key(key))),
-            Kind::Seq(items) => items.iter_mut().enumerate().for_each(|(index, item)| self.walk(item, &path.index(index))),
+            Kind::Map(map) => {
+                map.entries.iter_mut().for_each(|(key, entry)| self.walk(&mut entry.value, &path.key(key)))
+            }
+            Kind::Seq(items) => {
+                items.iter_mut().enumerate().for_each(|(index, item)| self.walk(item, &path.index(index)))
+            }
             Kind::Scalar(_) => {}
         }
     }
@@ -109,7 +113,9 @@ impl Resolver<'_> {
         }
         match mount.entries.get_mut("source") {
             Some(source) => self.host(&mut source.value),
-            None => self.out.push(Diagnostic::error("missing-key", format!("`{path}` is a bind mount and needs a `source`")).at(span)),
+            None => self.out.push(
+                Diagnostic::error("missing-key", format!("`{path}` is a bind mount and needs a `source`")).at(span),
+            ),
         }
     }
 
@@ -117,7 +123,9 @@ impl Resolver<'_> {
         if volume.get("driver").and_then(text) != Some("local") {
             return;
         }
-        let Some(options) = volume.entries.get_mut("driver_opts").and_then(|entry| map_mut(&mut entry.value)) else { return };
+        let Some(options) = volume.entries.get_mut("driver_opts").and_then(|entry| map_mut(&mut entry.value)) else {
+            return;
+        };
         if options.get("o").and_then(text) == Some("bind")
             && let Some(device) = options.entries.get_mut("device")
         {
@@ -131,9 +139,12 @@ impl Resolver<'_> {
             Some(home) => clean(&format!("{home}/{rest}")),
             None => {
                 self.out.push(
-                    Diagnostic::warning("no-home", format!("`{path}` cannot be expanded: the variable `HOME` is not set"))
-                        .at(node.span)
-                        .hint("write the path without `~`"),
+                    Diagnostic::warning(
+                        "no-home",
+                        format!("`{path}` cannot be expanded: the variable `HOME` is not set"),
+                    )
+                    .at(node.span)
+                    .hint("write the path without `~`"),
                 );
                 path.to_owned()
             }
@@ -201,7 +212,9 @@ mod tests {
 
     #[test]
     fn cleaning_follows_the_slashes() {
-        for (path, cleaned) in [("/a//b/", "/a/b"), ("/a/../..", "/"), ("a/./b", "a/b"), ("../a/..", ".."), ("", "."), ("/", "/")] {
+        for (path, cleaned) in
+            [("/a//b/", "/a/b"), ("/a/../..", "/"), ("a/./b", "a/b"), ("../a/..", ".."), ("", "."), ("/", "/")]
+        {
             assert_eq!(clean(path), cleaned, "{path}");
         }
     }

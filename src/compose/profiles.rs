@@ -15,7 +15,9 @@ pub(super) fn active(request: &Request, variables: &Variables) -> Vec<String> {
 
 /// Moves services that no active profile enables out of the way.
 pub(super) fn apply(project: &mut Project) {
-    let (enabled, disabled) = std::mem::take(&mut project.services).into_iter().partition(|(_, service)| is_enabled(service, &project.profiles));
+    let (enabled, disabled) = std::mem::take(&mut project.services)
+        .into_iter()
+        .partition(|(_, service)| is_enabled(service, &project.profiles));
     project.services = enabled;
     project.disabled_services = disabled;
 }

@@ -10,7 +10,11 @@ use crate::yaml;
 
 /// The name of the project made of `files`.
 pub(super) fn resolve(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Variables) -> Result<String, Stop> {
-    let asked = loader.request.project_name.clone().or_else(|| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+    let asked = loader
+        .request
+        .project_name
+        .clone()
+        .or_else(|| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
     if let Some(name) = asked {
         if normalized(&name) == name && !name.is_empty() {
             return Ok(name);
@@ -29,7 +33,10 @@ pub(super) fn resolve(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Va
         let Ok((id, text_of_file)) = loader.text(&path) else { continue };
         let Ok(documents) = yaml::load(&text_of_file, id, &yaml::Limits::default()) else { continue };
         for mut document in documents {
-            let Some(name) = super::tree::map_mut(&mut document).and_then(|map| map.entries.shift_remove("name")) else { continue };
+            let Some(name) = super::tree::map_mut(&mut document).and_then(|map| map.entries.shift_remove("name"))
+            else {
+                continue;
+            };
             if text(&name.value).is_some_and(|name| !name.is_empty()) {
                 written = Some(name.value);
             }
@@ -43,7 +50,9 @@ pub(super) fn resolve(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Va
         let name = directory();
         if name.is_empty() {
             let message = format!("the directory `{}` gives no project name", loader.request.project_dir.display());
-            return loader.fail(Diagnostic::error("invalid-project-name", message).hint("write `name:` at the top of the compose file"));
+            return loader.fail(
+                Diagnostic::error("invalid-project-name", message).hint("write `name:` at the top of the compose file"),
+            );
         }
         return Ok(name);
     };
@@ -52,21 +61,26 @@ pub(super) fn resolve(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Va
         // The phase itself warns of unset variables, once more would be noise.
         let mut findings = crate::diag::Diagnostics::default();
         interpolate::interpolate(&mut node, &|name| variables.get(name).cloned(), &mut findings);
-        loader.diagnostics.items.extend(findings.items.into_iter().filter(|item| item.severity == crate::diag::Severity::Error));
+        loader
+            .diagnostics
+            .items
+            .extend(findings.items.into_iter().filter(|item| item.severity == crate::diag::Severity::Error));
         loader.sound_since(mark)?;
     }
     let name = normalized(text(&node).unwrap_or_default());
     if name.is_empty() {
         let message = format!("invalid project name `{}`", text(&node).unwrap_or_default());
         let error = Diagnostic::error("invalid-project-name", message).at(node.span);
-        return loader.fail(error.hint("use lower-case letters, digits, `-` and `_`, and start with a letter or a digit"));
+        return loader
+            .fail(error.hint("use lower-case letters, digits, `-` and `_`, and start with a letter or a digit"));
     }
     Ok(name)
 }
 
 /// What of `name` a project name may hold.
 fn normalized(name: &str) -> String {
-    let kept: String = name.to_lowercase().chars().filter(|char| matches!(char, 'a'..='z' | '0'..='9' | '_' | '-')).collect();
+    let kept: String =
+        name.to_lowercase().chars().filter(|char| matches!(char, 'a'..='z' | '0'..='9' | '_' | '-')).collect();
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 

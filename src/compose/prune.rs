@@ -22,7 +22,8 @@ pub(super) fn unused(project: &mut Project, out: &mut Diagnostics) {
     let mut notes = Vec::new();
     let mut note = |section: &str, name: &str| {
         let kind = section.trim_end_matches('s');
-        let note = Diagnostic::note("unused-resource", format!("{kind} `{name}` is used by no enabled service and left out"));
+        let note =
+            Diagnostic::note("unused-resource", format!("{kind} `{name}` is used by no enabled service and left out"));
         notes.push(match project.tree.as_map().and_then(|tree| tree.get(section)?.as_map()?.entries.get(name)) {
             Some(entry) => note.at(entry.key),
             None => note,

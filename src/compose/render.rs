@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::environment::VALUE;
 use crate::model::Project;
 use crate::yaml::Node;
 
@@ -18,7 +19,10 @@ pub enum Format {
 /// named things in order of name, `$` doubled so that the text can be loaded again.
 pub fn config_json(project: &Project) -> Value {
     let mut value = plain(project);
-    sort_keys(&mut value);
+    sort_authored(&mut value);
+    if let Value::Object(sections) = &mut value {
+        sections.sort_keys();
+    }
     value
 }
 
@@ -36,12 +40,15 @@ fn plain(project: &Project) -> Value {
 /// Where the text cannot be written, which no project is known to cause.
 pub fn render_config(project: &Project, format: Format) -> Result<String, String> {
     match format {
-        Format::Json => serde_json::to_string_pretty(&config_json(project)).map(|text| text + "\n").map_err(|error| error.to_string()),
+        Format::Json => serde_json::to_string_pretty(&config_json(project))
+            .map(|text| text + "\n")
+            .map_err(|error| error.to_string()),
         Format::Yaml => {
             let mut value = plain(project);
             tidy(&mut value);
             graft(&mut value, &project.tree);
-            serde_json::to_string_pretty(&value).map_err(|error| error.to_string())
+            sort_authored(&mut value);
+            crate::yaml::emit::emit(&value).map_err(|error| error.to_string())
         }
     }
 }
@@ -61,34 +68,120 @@ fn escape(value: &mut Value) {
     }
 }
 
-/// Top-level keys, and the names in each section, in alphabetical order.
-fn sort_keys(value: &mut Value) {
-    let Value::Object(sections) = value else { return };
-    sections.sort_keys();
-    for section in ["services", "networks", "volumes", "secrets", "configs", "models"] {
-        if let Some(Value::Object(names)) = sections.get_mut(section) {
-            names.sort_keys();
+/// Mappings whose keys authors choose: these are printed in alphabetical order.
+const AUTHORED: &[&str] = &[
+    "additional_contexts",
+    "annotations",
+    "args",
+    "aux_addresses",
+    "configs",
+    "depends_on",
+    "driver_opts",
+    "environment",
+    "labels",
+    "models",
+    "networks",
+    "options",
+    "secrets",
+    "services",
+    "storage_opt",
+    "sysctls",
+    "ulimits",
+    "volumes",
+];
+
+/// Sorts what authors name; keys of the Specification stay in its order.
+fn sort_authored(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                if key.starts_with("x-") {
+                    value.sort_all_objects();
+                    continue;
+                }
+                if let (true, Value::Object(names)) = (AUTHORED.contains(&key.as_str()), &mut *value) {
+                    names.sort_keys();
+                }
+                sort_authored(value);
+            }
+            let mut extensions: Vec<String> = map.keys().filter(|key| key.starts_with("x-")).cloned().collect();
+            extensions.sort();
+            for key in extensions {
+                if let Some(value) = map.shift_remove(&key) {
+                    map.insert(key, value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort_authored),
+        _ => {}
+    }
+}
+
+/// What the reference prints in JSON only, although nothing is in it, is left out of YAML.
+fn tidy(value: &mut Value) {
+    for service in section(value, "services") {
+        write_limits(service);
+        if let Some(build) = service.get_mut("build").and_then(Value::as_object_mut) {
+            write_limits(build);
+        }
+        drop_if(service, &["command", "entrypoint"], Value::is_null);
+        if let Some(deploy) = service.get_mut("deploy").and_then(Value::as_object_mut) {
+            drop_if(deploy, &["resources", "placement"], is_nothing);
+        }
+        let hooks = |service: &mut Map<String, Value>, key: &str| {
+            for hook in list(service, key) {
+                drop_if(hook, &["command", "entrypoint"], Value::is_null);
+            }
+        };
+        ["pre_start", "post_start", "pre_stop"].iter().for_each(|key| hooks(service, key));
+        if let Some(develop) = service.get_mut("develop").and_then(Value::as_object_mut) {
+            for rule in list(develop, "watch") {
+                if let Some(exec) = rule.get_mut("exec").and_then(Value::as_object_mut) {
+                    drop_if(exec, &["command"], Value::is_null);
+                }
+                drop_if(rule, &["exec"], is_nothing);
+            }
+        }
+    }
+    for network in section(value, "networks") {
+        drop_if(network, &["ipam"], is_nothing);
+    }
+}
+
+/// Limits of nothing are written out: the schema asks for both.
+fn write_limits(map: &mut Map<String, Value>) {
+    let limits = map.get_mut("ulimits").and_then(Value::as_object_mut);
+    for limit in limits.into_iter().flat_map(|limits| limits.values_mut()).filter_map(Value::as_object_mut) {
+        for key in ["soft", "hard"] {
+            limit.entry(key).or_insert_with(|| 0.into());
         }
     }
 }
 
-/// What is null for JSON only is left out of YAML.
-fn tidy(value: &mut Value) {
-    let Some(services) = value.get_mut("services").and_then(Value::as_object_mut) else { return };
-    for service in services.values_mut().filter_map(Value::as_object_mut) {
-        for key in ["command", "entrypoint"] {
-            if service.get(key).is_some_and(Value::is_null) {
-                service.shift_remove(key);
-            }
-        }
-    }
+fn section<'a>(value: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    let entries = value.get_mut(name).and_then(Value::as_object_mut);
+    entries.into_iter().flat_map(|map| map.values_mut()).filter_map(Value::as_object_mut)
+}
+
+fn list<'a>(map: &'a mut Map<String, Value>, key: &str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    map.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
+fn drop_if(map: &mut Map<String, Value>, keys: &[&str], condition: fn(&Value) -> bool) {
+    map.retain(|key, value| !(keys.contains(&key.as_str()) && condition(value)));
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty)
 }
 
 /// Puts the `x-*` keys of the tree where JSON has none.
 fn graft(value: &mut Value, tree: &Node) {
     match value {
         Value::Object(map) => graft_map(map, tree),
-        Value::Array(items) => items.iter_mut().zip(tree.as_seq().unwrap_or_default()).for_each(|(item, node)| graft(item, node)),
+        Value::Array(items) => {
+            items.iter_mut().zip(tree.as_seq().unwrap_or_default()).for_each(|(item, node)| graft(item, node))
+        }
         _ => {}
     }
 }
@@ -101,7 +194,7 @@ fn graft_map(map: &mut Map<String, Value>, tree: &Node) {
         }
     }
     for (key, entry) in entries {
-        if key.starts_with("x-") && !map.contains_key(key) {
+        if key.starts_with("x-") && key != VALUE && !map.contains_key(key) {
             let mut value = super::decode::json(&entry.value);
             escape(&mut value);
             map.insert(key.clone(), value);

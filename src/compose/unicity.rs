@@ -117,7 +117,12 @@ fn key(entry: &Node, index: Index) -> Option<String> {
         Index::Port if is_map => {
             let part = |name: &str, default: &str| field(name).and_then(printed).unwrap_or_else(|| default.to_owned());
             let target = field("target").and_then(printed)?;
-            Some(format!("{}:{}:{target}/{}", part("host_ip", "0.0.0.0"), part("published", ""), part("protocol", "tcp")))
+            Some(format!(
+                "{}:{}:{target}/{}",
+                part("host_ip", "0.0.0.0"),
+                part("published", ""),
+                part("protocol", "tcp")
+            ))
         }
         Index::Port | Index::Expose => match entry.as_scalar()?.value() {
             Value::Str(text) => Some(text.to_owned()),

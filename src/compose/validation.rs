@@ -27,7 +27,9 @@ fn walk(node: &Node, path: &Path, out: &mut Diagnostics) {
             target(node.span, map, "mount", path, out);
         } else if path.matches("services.*.devices.*") {
             target(node.span, map, "device", path, out);
-        } else if path.matches("services.*.gpus.*") || path.matches("services.*.deploy.resources.reservations.devices.*") {
+        } else if path.matches("services.*.gpus.*")
+            || path.matches("services.*.deploy.resources.reservations.devices.*")
+        {
             device_request(map, path, out);
         }
     } else if path.matches("services.*.expose.*") {
@@ -46,7 +48,9 @@ fn walk(node: &Node, path: &Path, out: &mut Diagnostics) {
 
 /// What must exist already has a name and nothing else.
 fn external(map: &Map, path: &Path, out: &mut Diagnostics) {
-    let Some(external) = map.get("external").filter(|external| printed(external).as_deref() == Some("true")) else { return };
+    let Some(external) = map.get("external").filter(|external| printed(external).as_deref() == Some("true")) else {
+        return;
+    };
     for (key, entry) in &map.entries {
         if !["name", "external"].contains(&key.as_str()) && !key.starts_with("x-") {
             out.push(

@@ -129,11 +129,20 @@ impl DokkuError {
     }
 }
 
+/// How the engine, git and build tools begin the line that says why they failed.
+const CAUSES: &[&str] = &["Error response from daemon:", "docker: Error response from daemon:", "ERROR:", "error:", "fatal:"];
+/// What Dokku warns of in deploys that are well.
+const HARMLESS: &[&str] = &["No healthchecks found in app.json", "No web listeners specified"];
+
 /// The end of the message of a failed call: Dokku's words, or else the last line that it printed.
 fn explain(messages: &[String], output: &str) -> String {
-    let words = match messages {
+    // Behind a deploy's warnings the program that Dokku started may have said what was wrong.
+    let cause = output.lines().map(|line| strip_ansi(line).trim().to_owned()).filter(|line| CAUSES.iter().any(|start| line.starts_with(start))).last();
+    let told: Vec<&str> = messages.iter().map(String::as_str).filter(|line| !HARMLESS.iter().any(|text| line.contains(text))).collect();
+    let words = match told.as_slice() {
+        [] if cause.is_some() => cause.unwrap_or_default(),
         [] => output.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned(),
-        messages => messages.join("; "),
+        told => told.join("; "),
     };
     if words.is_empty() { words } else { format!(": {words}") }
 }
@@ -180,5 +189,11 @@ mod tests {
             "`dokku x` failed (exit code 1): ERROR 1044: Access denied"
         );
         assert_eq!(failed("").to_string(), "`dokku x` failed (exit code 1)");
+        let deploy = " !     No healthchecks found in app.json for web process type\n-----> Deploying web (count=1)\n\
+                      Error response from daemon: invalid mount path: 'v:/v'\nparallel: This job failed:\nscheduler-deploy x\n";
+        assert_eq!(
+            failed(deploy).to_string(),
+            "`dokku x` failed (exit code 1): Error response from daemon: invalid mount path: 'v:/v'"
+        );
     }
 }

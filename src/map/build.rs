@@ -187,6 +187,9 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
         );
         return None;
     }
+    if !ctx.may_read(&directory, &path("context")) {
+        return None;
+    }
     let name = dockerfile.clone().unwrap_or_else(|| "Dockerfile".into());
     let inline = match dockerfile_inline {
         Some(text) => Some(text.clone()),
@@ -282,6 +285,9 @@ fn outside(
             format!("there is no {} to build from", shown(ctx, &file)),
             "create it, or name another with build.dockerfile",
         );
+        return None;
+    }
+    if !ctx.may_read(&file, path) {
         return None;
     }
     let inside = match (file.canonicalize(), context.canonicalize()) {

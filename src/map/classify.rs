@@ -2,8 +2,9 @@
 
 use super::context::Context;
 use super::datastores;
+use super::relations::Relations;
 use super::resources::Kind;
-use crate::model::{Condition, Service};
+use crate::model::Service;
 
 /// The form of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Form {
 }
 
 /// Decides, first rule first; `None` where the service is left out.
-pub(super) fn form(ctx: &Context<'_>, service: &Service) -> Option<(Form, String)> {
+pub(super) fn form(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> Option<(Form, String)> {
     if service
         .labels
         .get("com.dokku.compose")
@@ -32,7 +33,7 @@ pub(super) fn form(ctx: &Context<'_>, service: &Service) -> Option<(Form, String
     {
         return None;
     }
-    let (form, why) = decide(ctx, service);
+    let (form, why) = decide(ctx, relations, service);
     let before = ctx
         .remembered
         .and_then(|last| last.services.get(&service.name))
@@ -64,7 +65,7 @@ fn kind_word(kind: &Kind) -> &'static str {
     kind.word()
 }
 
-fn decide(ctx: &Context<'_>, service: &Service) -> (Form, String) {
+fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> (Form, String) {
     let path = format!("services.{}.x-dokku", service.name);
     match service
         .extensions
@@ -83,8 +84,9 @@ fn decide(ctx: &Context<'_>, service: &Service) -> (Form, String) {
         ),
         None => {}
     }
-    if let Some(waiting) = waits_for_end(ctx, &service.name) {
-        return (Form::Job, format!("runs once before {waiting}"));
+    let waiting = relations.awaited_by(&service.name);
+    if !waiting.is_empty() {
+        return (Form::Job, format!("runs once before {}", waiting.join(", ")));
     }
     if service.restart.as_deref() == Some("no") && service.ports.is_empty() {
         return (Form::Job, "restart is no: runs once".into());
@@ -143,19 +145,4 @@ fn shown_context(ctx: &Context<'_>, build: &crate::model::Build) -> String {
         Ok(relative) => format!("./{}", relative.display()),
         Err(_) => context,
     }
-}
-
-fn waits_for_end(ctx: &Context<'_>, name: &str) -> Option<String> {
-    let waiting: Vec<&str> =
-        ctx.compose
-            .services
-            .values()
-            .filter(|other| {
-                other.depends_on.get(name).is_some_and(|dependency| {
-                    dependency.condition == Condition::CompletedSuccessfully
-                })
-            })
-            .map(|other| other.name.as_str())
-            .collect();
-    (!waiting.is_empty()).then(|| waiting.join(", "))
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
+use super::relations::Relations;
 use super::{health, networks, storage};
 use crate::docker::{ContainerPort, ContainerSpec, DeviceSpec, UlimitSpec};
 use crate::map::resources::FileTree;
@@ -19,7 +20,7 @@ pub(super) struct Mapped {
 
 /// Maps every key of `service`. Written without `..`, so that a key added to the model does not compile
 /// until its fate is written.
-pub(super) fn map(ctx: &Context<'_>, service: &Service, app: &str) -> Mapped {
+pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service, app: &str) -> Mapped {
     let path = |key: &str| format!("services.{}.{key}", service.name);
     let not_done = |used: bool, key: &str, why: &str, instead: &str| {
         if used {
@@ -348,13 +349,13 @@ pub(super) fn map(ctx: &Context<'_>, service: &Service, app: &str) -> Mapped {
     }
     spec.gpus = gpu_count(gpus);
     spec.health = health::spec(healthcheck.as_ref());
-    spec.pid = namespace(ctx, pid);
-    spec.ipc = namespace(ctx, ipc);
-    spec.network_mode = namespace(ctx, network_mode);
+    spec.pid = namespace(relations, pid);
+    spec.ipc = namespace(relations, ipc);
+    spec.network_mode = namespace(relations, network_mode);
     if let Some(deploy) = deploy {
         self::deploy(ctx, service, deploy, &mut spec);
     }
-    networks::join(ctx, service, &mut spec);
+    networks::join(ctx, relations, service, &mut spec);
     let mut files = Vec::new();
     let mut named = Vec::new();
     storage::mounts(ctx, service, volumes, &mut spec, &mut files, &mut named);
@@ -400,10 +401,10 @@ fn gpu_count(requests: &[DeviceRequest]) -> i64 {
 }
 
 /// `service:x` becomes `container:<name of x>`.
-fn namespace(ctx: &Context<'_>, value: &Option<String>) -> String {
+fn namespace(relations: &Relations<'_>, value: &Option<String>) -> String {
     let value = text(value);
     match value.strip_prefix("service:") {
-        Some(other) => format!("container:{}", super::raw_name(ctx, other)),
+        Some(other) => format!("container:{}", relations.container(other)),
         None => value,
     }
 }

@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub allowed_paths: &'a [String],
     /// App names that nobody may take: Dokku's plugins.
     pub reserved: &'a BTreeSet<String>,
+    /// Where the files were sent by somebody: the directory that nothing delivered or built may leave.
+    pub sent: Option<&'a std::path::Path>,
     /// Findings.
     pub findings: &'a Findings,
 }
@@ -61,6 +63,18 @@ impl Findings {
 }
 
 impl Context<'_> {
+    /// Whether `file` may be read for this project; an error at `path` where it may not.
+    pub fn may_read(&self, file: &std::path::Path, path: &str) -> bool {
+        let Some(root) = self.sent else { return true };
+        // What does not exist is reported as missing by whoever reads it.
+        if crate::compose::is_within(file, root).unwrap_or(true) {
+            return true;
+        }
+        let message = format!("{} is outside of what was sent", file.display());
+        self.error("host-path", path, message, "send it along, or import a directory of the server as its administrator");
+        false
+    }
+
     /// Hides a value.
     pub fn secret(&self, text: impl Into<String>) -> Secret {
         Secret::new(text, self.key)

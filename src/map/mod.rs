@@ -11,7 +11,9 @@ pub mod http;
 pub mod ignore;
 pub mod names;
 mod networks;
+pub mod precheck;
 mod raw;
+mod relations;
 pub mod resources;
 mod storage;
 pub mod tree;
@@ -20,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use context::{Context, Findings};
 use indexmap::IndexMap;
+use relations::Relations;
 use resources::{Desired, DesiredService, Kind, Need};
 
 use crate::model::{Condition, Service};
@@ -27,13 +30,15 @@ use classify::Form;
 
 /// What the project asks of the server. Findings, errors among them, are in the context.
 pub fn map(ctx: &Context<'_>) -> Desired {
+    let mut relations = Relations::read(ctx.compose);
     let forms: IndexMap<&str, (Form, String)> = ctx
         .compose
         .services
         .values()
-        .filter_map(|service| Some((service.name.as_str(), classify::form(ctx, service)?)))
+        .filter_map(|service| Some((service.name.as_str(), classify::form(ctx, &relations, service)?)))
         .collect();
     let names = app_names(ctx);
+    relations.name_containers(&names, &forms);
     let primary = primary(ctx, &forms);
     let mut desired = Desired {
         project: ctx.project.to_owned(),
@@ -44,7 +49,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         else {
             continue;
         };
-        let mapped = container::map(ctx, service, &names[name]);
+        let mapped = container::map(ctx, &relations, service, &names[name]);
         let on: BTreeSet<String> = mapped
             .spec
             .networks
@@ -73,14 +78,14 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         };
         desired.services.insert(name.to_owned(), service);
     }
-    let networks: Vec<String> = unique(
+    let networks = unique(
         desired
             .services
             .values()
             .flat_map(|service| service.networks.iter().cloned()),
     );
     (desired.networks, desired.external_networks) = networks::declared(ctx, &networks);
-    let volumes: Vec<String> = unique(
+    let volumes = unique(
         desired
             .services
             .values()
@@ -95,8 +100,8 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     desired
 }
 
-fn unique(items: impl Iterator<Item = String>) -> Vec<String> {
-    items.collect::<BTreeSet<_>>().into_iter().collect()
+fn unique(items: impl Iterator<Item = String>) -> BTreeSet<String> {
+    items.collect()
 }
 
 /// App or container name of every service: `x-dokku.app`, else by the rule of [`names`].
@@ -146,27 +151,6 @@ fn app_names(ctx: &Context<'_>) -> BTreeMap<String, String> {
     out
 }
 
-/// The server's name of another service's raw container, for shared namespaces.
-fn raw_name(ctx: &Context<'_>, service: &str) -> String {
-    let names = app_names(ctx);
-    let name = names
-        .get(service)
-        .cloned()
-        .unwrap_or_else(|| service.to_owned());
-    let is_app = ctx
-        .compose
-        .services
-        .get(service)
-        .and_then(|service| classify::form(ctx, service))
-        .is_some_and(|(form, _)| form == Form::App);
-    // Dokku names the first container of an app's web process so.
-    if is_app {
-        format!("{name}.web.1")
-    } else {
-        name
-    }
-}
-
 /// The service that also answers at the project's own domain.
 fn primary(ctx: &Context<'_>, forms: &IndexMap<&str, (Form, String)>) -> Option<String> {
     let http = |service: &Service| {
@@ -199,27 +183,39 @@ fn primary(ctx: &Context<'_>, forms: &IndexMap<&str, (Form, String)>) -> Option<
     candidates.next().is_none().then(|| first.name.clone())
 }
 
-/// Services so that each comes after what it waits for; a cycle was refused by the loader.
+/// Services so that each comes after what it waits for: first those that wait for nothing, then those that wait for
+/// them only, and so on, each group by name. A cycle was refused by the loader; its services would come last.
 fn in_order<'a>(ctx: &'a Context<'_>, forms: &IndexMap<&'a str, (Form, String)>) -> Vec<&'a str> {
-    let mut out: Vec<&str> = Vec::new();
-    let mut left: Vec<&str> = forms.keys().copied().collect();
-    left.sort_unstable();
-    while !left.is_empty() {
-        let ready = |name: &&str| {
-            let service = &ctx.compose.services[*name];
-            service
-                .depends_on
-                .keys()
-                .all(|other| out.contains(&other.as_str()) || !left.contains(&other.as_str()))
-        };
-        let (now, later): (Vec<&str>, Vec<&str>) = left.iter().partition(|name| ready(name));
-        if now.is_empty() {
-            out.extend(later);
-            break;
+    let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in forms.keys().copied() {
+        let needed = ctx.compose.services[name].depends_on.keys().filter(|other| forms.contains_key(other.as_str()));
+        open.insert(name, 0);
+        for other in needed {
+            dependents.entry(other).or_default().push(name);
+            open.entry(name).and_modify(|count| *count += 1);
         }
-        out.extend(now);
-        left = later;
     }
+    let mut out = Vec::with_capacity(forms.len());
+    let mut ready: Vec<&str> = open.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    while !ready.is_empty() {
+        let mut next = Vec::new();
+        for name in &ready {
+            open.remove(name);
+            for dependent in dependents.get(name).into_iter().flatten() {
+                if let Some(count) = open.get_mut(dependent) {
+                    *count -= 1;
+                    if *count == 0 {
+                        next.push(*dependent);
+                    }
+                }
+            }
+        }
+        out.append(&mut ready);
+        next.sort_unstable();
+        ready = next;
+    }
+    out.extend(open.into_keys());
     out
 }
 

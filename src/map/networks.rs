@@ -1,8 +1,9 @@
 //! Networks: those to make, and how a service joins them and by which names it is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
+use super::relations::Relations;
 use crate::docker::{ContainerSpec, EndpointSpec, IpamPool, NetworkSpec};
 use crate::model::{Network, Service};
 
@@ -21,7 +22,7 @@ pub(super) fn name(ctx: &Context<'_>, key: &str) -> String {
 }
 
 /// Networks to make and networks that must exist, of those that an imported service uses.
-pub(super) fn declared(ctx: &Context<'_>, used: &[String]) -> (Vec<NetworkSpec>, Vec<String>) {
+pub(super) fn declared(ctx: &Context<'_>, used: &BTreeSet<String>) -> (Vec<NetworkSpec>, Vec<String>) {
     let (mut make, mut external) = (Vec::new(), Vec::new());
     for (key, network) in &ctx.compose.networks {
         let name = name(ctx, key);
@@ -125,7 +126,7 @@ fn spec(ctx: &Context<'_>, key: &str, name: &str, network: &Network) -> NetworkS
 }
 
 /// Puts a service on its networks, found there by its own name, `container_name`, aliases and the names under which others link it.
-pub(super) fn join(ctx: &Context<'_>, service: &Service, spec: &mut ContainerSpec) {
+pub(super) fn join(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service, spec: &mut ContainerSpec) {
     if service.network_mode.is_some() {
         return;
     }
@@ -144,8 +145,8 @@ pub(super) fn join(ctx: &Context<'_>, service: &Service, spec: &mut ContainerSpe
         for name in settings.into_iter().flat_map(|settings| &settings.aliases) {
             alias(name);
         }
-        for name in linked_as(ctx, &service.name) {
-            alias(&name);
+        for name in relations.linked_as(&service.name) {
+            alias(name);
         }
         if let Some(settings) = settings {
             endpoint.ipv4 = settings.ipv4_address.clone().unwrap_or_default();
@@ -175,16 +176,4 @@ pub(super) fn join(ctx: &Context<'_>, service: &Service, spec: &mut ContainerSpe
         }
         spec.networks.push((name(ctx, key), endpoint));
     }
-}
-
-/// Names under which other services link this one (`links: ["db:database"]`).
-fn linked_as(ctx: &Context<'_>, service: &str) -> Vec<String> {
-    ctx.compose
-        .services
-        .values()
-        .flat_map(|other| &other.links)
-        .filter_map(|link| link.split_once(':'))
-        .filter(|(target, _)| *target == service)
-        .map(|(_, alias)| alias.to_owned())
-        .collect()
 }

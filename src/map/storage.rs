@@ -1,5 +1,6 @@
 //! Volumes, bind mounts, tmpfs, secrets and configs.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::context::Context;
@@ -63,6 +64,15 @@ fn mount(
         read_only: volume.read_only,
         ..ContainerMount::default()
     };
+    if !target.starts_with('/') {
+        let hint = if target.as_bytes().get(1) == Some(&b':') {
+            "a name of one letter is read as a Windows drive: give the volume a longer one"
+        } else {
+            "write where in the container it goes, from `/` on"
+        };
+        ctx.error("relative-target", path, format!("the container path `{target}` is not absolute"), hint);
+        return None;
+    }
     match volume.kind {
         MountType::Volume => {
             mount.kind = "volume".into();
@@ -141,7 +151,18 @@ fn bind(
         );
         return None;
     }
+    if !ctx.may_read(&source, path) {
+        return None;
+    }
+    // A link that leaves the project is a path of the host, with the administrator's rules for those.
+    if let Ok(real) = source.canonicalize()
+        && !crate::compose::is_within(&real, &ctx.compose.working_dir).unwrap_or(false)
+    {
+        return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
+    }
     let target = ctx.site.storage(ctx.project).join(relative);
+    let shown = relative.display().to_string();
+    let source = source.canonicalize().unwrap_or(source);
     let create = volume
         .bind
         .as_ref()
@@ -152,7 +173,7 @@ fn bind(
             ctx.error(
                 "missing-source",
                 path,
-                format!("{} does not exist", relative.display()),
+                format!("{shown} does not exist"),
                 "create it, or set create_host_path: true",
             );
             return None;
@@ -162,7 +183,7 @@ fn bind(
             ctx.error(
                 "unreadable-source",
                 path,
-                format!("cannot read {}: {error}", relative.display()),
+                format!("cannot read {shown}: {error}"),
                 "make it readable for user dokku",
             );
             return None;
@@ -273,7 +294,7 @@ fn anonymous(ctx: &Context<'_>, service: &str, target: &str) -> String {
 /// Volumes to make, volumes that must exist, and the name of each declared key.
 pub(super) fn declared(
     ctx: &Context<'_>,
-    used: &[String],
+    used: &BTreeSet<String>,
 ) -> (
     Vec<VolumeSpec>,
     Vec<String>,
@@ -281,13 +302,13 @@ pub(super) fn declared(
 ) {
     let (mut make, mut external) = (Vec::new(), Vec::new());
     let mut names = std::collections::BTreeMap::new();
-    let mut left: Vec<&String> = used.iter().collect();
+    let mut left: BTreeSet<&String> = used.iter().collect();
     for (key, volume) in &ctx.compose.volumes {
         let name = volume_name(ctx, key);
         if !used.contains(&name) {
             continue;
         }
-        left.retain(|used| **used != name);
+        left.remove(&name);
         names.insert(key.clone(), name.clone());
         if volume.external {
             external.push(name);
@@ -505,6 +526,9 @@ fn file(
         );
     }
     let mode = reference.mode.map_or(0o444, |mode| mode.0);
+    if given.file.is_some_and(|file| !ctx.may_read(Path::new(file), path)) {
+        return;
+    }
     let (content, digest) = match (given.file, given.text, given.variable) {
         (Some(file), _, _) => match std::fs::read(file) {
             Ok(bytes) => match String::from_utf8(bytes) {

@@ -111,11 +111,7 @@ pub struct Ulimit {
 impl Ulimit {
     /// The soft and the hard limit.
     pub fn limits(&self) -> (i64, i64) {
-        if self.single == 0 {
-            (self.soft, self.hard)
-        } else {
-            (self.single, self.single)
-        }
+        if self.single == 0 { (self.soft, self.hard) } else { (self.single, self.single) }
     }
 }
 

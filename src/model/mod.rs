@@ -23,8 +23,8 @@ mod volumes;
 pub use build::{Build, SshKey};
 pub use depends::{Condition, Dependency};
 pub use deploy::{
-    Deploy, DiscreteResource, GenericResource, Placement, PlacementPreference, Resource, Resources,
-    RestartPolicy, UpdateConfig, UpdateOrder,
+    Deploy, DiscreteResource, GenericResource, Placement, PlacementPreference, Resource, Resources, RestartPolicy,
+    UpdateConfig, UpdateOrder,
 };
 pub use develop::{Develop, Watch, WatchAction};
 pub use devices::{BlkioConfig, Device, DeviceRequest, ThrottleDevice, Ulimit, WeightDevice};
@@ -37,6 +37,4 @@ pub use project::Project;
 pub use scalars::{Bytes, Duration, Extensions, Float};
 pub use secrets::{Config, FileMode, FileReference, Secret};
 pub use service::Service;
-pub use volumes::{
-    BindOptions, ImageOptions, MountType, ServiceVolume, TmpfsOptions, Volume, VolumeOptions,
-};
+pub use volumes::{BindOptions, ImageOptions, MountType, ServiceVolume, TmpfsOptions, Volume, VolumeOptions};

@@ -75,9 +75,7 @@ impl Project {
 
     /// The service called `name`, enabled or not.
     pub fn any_service(&self, name: &str) -> Option<&Service> {
-        self.services
-            .get(name)
-            .or_else(|| self.disabled_services.get(name))
+        self.services.get(name).or_else(|| self.disabled_services.get(name))
     }
 }
 
@@ -87,14 +85,7 @@ struct Found {
 }
 
 fn find(node: &Node, path: &str) -> Option<Found> {
-    walk(
-        node,
-        Found {
-            key: node.span,
-            value: node.span,
-        },
-        path,
-    )
+    walk(node, Found { key: node.span, value: node.span }, path)
 }
 
 fn walk(node: &Node, at: Found, path: &str) -> Option<Found> {
@@ -103,39 +94,18 @@ fn walk(node: &Node, at: Found, path: &str) -> Option<Found> {
     }
     match &node.kind {
         Kind::Map(map) => {
+            // Looked up, not searched for: a mapping may have thousands of keys, a path few places where one may end.
             let path = path.strip_prefix('.').unwrap_or(path);
-            let mut keys: Vec<&String> = map
-                .entries
-                .keys()
-                .filter(|key| {
-                    path.strip_prefix(key.as_str())
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-                })
-                .collect();
-            keys.sort_by_key(|key| std::cmp::Reverse(key.len()));
-            keys.into_iter().find_map(|key| {
-                let entry = map.entries.get(key)?;
-                walk(
-                    &entry.value,
-                    Found {
-                        key: entry.key,
-                        value: entry.value.span,
-                    },
-                    &path[key.len()..],
-                )
+            let ends: Vec<usize> = path.match_indices(['.', '[']).map(|(at, _)| at).chain([path.len()]).collect();
+            ends.into_iter().rev().find_map(|end| {
+                let entry = map.entries.get(&path[..end])?;
+                walk(&entry.value, Found { key: entry.key, value: entry.value.span }, &path[end..])
             })
         }
         Kind::Seq(items) => {
             let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
             let item = items.get(index.parse::<usize>().ok()?)?;
-            walk(
-                item,
-                Found {
-                    key: item.span,
-                    value: item.span,
-                },
-                rest,
-            )
+            walk(item, Found { key: item.span, value: item.span }, rest)
         }
         Kind::Scalar(_) => None,
     }
@@ -148,62 +118,26 @@ mod tests {
     use crate::yaml::{Entry, Map, Scalar, Style};
 
     fn span(start: u32) -> Span {
-        Span {
-            file: FileId(0),
-            start,
-            end: start + 1,
-        }
+        Span { file: FileId(0), start, end: start + 1 }
     }
 
     fn scalar(start: u32) -> Node {
-        Node {
-            kind: Kind::Scalar(Scalar {
-                text: "x".to_owned(),
-                style: Style::Plain,
-            }),
-            span: span(start),
-            tag: None,
-        }
+        Node { kind: Kind::Scalar(Scalar { text: "x".to_owned(), style: Style::Plain }), span: span(start), tag: None }
     }
 
     fn map(start: u32, entries: Vec<(&str, Node)>) -> Node {
         let entries = entries
             .into_iter()
-            .map(|(key, value)| {
-                (
-                    key.to_owned(),
-                    Entry {
-                        key: span(value.span.start + 100),
-                        value,
-                    },
-                )
-            })
+            .map(|(key, value)| (key.to_owned(), Entry { key: span(value.span.start + 100), value }))
             .collect();
-        Node {
-            kind: Kind::Map(Map { entries }),
-            span: span(start),
-            tag: None,
-        }
+        Node { kind: Kind::Map(Map { entries }), span: span(start), tag: None }
     }
 
     #[test]
     fn paths_lead_to_spans_even_through_dotted_keys() {
-        let ports = Node {
-            kind: Kind::Seq(vec![scalar(7), scalar(8)]),
-            span: span(6),
-            tag: None,
-        };
-        let services = map(
-            2,
-            vec![
-                ("web", map(3, vec![])),
-                ("web.ports", map(4, vec![("ports", ports)])),
-            ],
-        );
-        let project = Project {
-            tree: map(1, vec![("services", services)]),
-            ..Project::default()
-        };
+        let ports = Node { kind: Kind::Seq(vec![scalar(7), scalar(8)]), span: span(6), tag: None };
+        let services = map(2, vec![("web", map(3, vec![])), ("web.ports", map(4, vec![("ports", ports)]))]);
+        let project = Project { tree: map(1, vec![("services", services)]), ..Project::default() };
         assert_eq!(project.span("services.web"), Some(span(3)));
         assert_eq!(project.span("services.web.ports.ports[1]"), Some(span(8)));
         assert_eq!(project.key_span("services.web.ports"), Some(span(104)));

@@ -157,11 +157,7 @@ pub(super) fn serialize_hosts<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let mut lines: Vec<String> = hosts
         .iter()
-        .flat_map(|(host, addresses)| {
-            addresses
-                .iter()
-                .map(move |address| format!("{host}={address}"))
-        })
+        .flat_map(|(host, addresses)| addresses.iter().map(move |address| format!("{host}={address}")))
         .collect();
     lines.sort();
     lines.serialize(serializer)
@@ -211,9 +207,6 @@ mod tests {
             ("b".to_owned(), vec!["::1".to_owned()]),
             ("a".to_owned(), vec!["2".to_owned(), "1".to_owned()]),
         ]);
-        assert_eq!(
-            serde_json::to_string(&Case(hosts)).unwrap(),
-            r#"["a=1","a=2","b=::1"]"#
-        );
+        assert_eq!(serde_json::to_string(&Case(hosts)).unwrap(), r#"["a=1","a=2","b=::1"]"#);
     }
 }

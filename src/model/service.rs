@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::scalars::{is_unset, serialize_hosts};
 use super::{
-    BlkioConfig, Build, Bytes, CredentialSpec, Dependency, Deploy, Develop, Device, DeviceRequest,
-    Duration, EnvFile, Extends, Extensions, FileReference, Float, Healthcheck, Hook, Logging, Port,
-    PreStartHook, Provider, ServiceModel, ServiceNetwork, ServiceVolume, Ulimit,
+    BlkioConfig, Build, Bytes, CredentialSpec, Dependency, Deploy, Develop, Device, DeviceRequest, Duration, EnvFile,
+    Extends, Extensions, FileReference, Float, Healthcheck, Hook, Logging, Port, PreStartHook, Provider, ServiceModel,
+    ServiceNetwork, ServiceVolume, Ulimit,
 };
 
 /// A service after every phase: merged, interpolated, in canonical form, with defaults.
@@ -171,7 +171,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_unset")]
     pub labels: IndexMap<String, String>,
     /// Files already read into `labels`, absolute.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "is_unset")]
     pub label_file: Vec<String>,
     /// Log driver and options.
     #[serde(skip_serializing_if = "is_unset")]
@@ -309,24 +309,15 @@ pub struct Service {
 impl Service {
     /// Number of containers it asks for: `scale`, else `deploy.replicas`, else 1.
     pub fn replicas(&self) -> i64 {
-        self.scale
-            .or_else(|| self.deploy.as_ref().and_then(|deploy| deploy.replicas))
-            .unwrap_or(1)
+        self.scale.or_else(|| self.deploy.as_ref().and_then(|deploy| deploy.replicas)).unwrap_or(1)
     }
 
     /// Its networks as the engine joins them: by falling priority, then by name.
     pub fn networks_by_priority(&self) -> Vec<&str> {
-        let priority = |network: &Option<ServiceNetwork>| {
-            network
-                .as_ref()
-                .and_then(|network| network.priority)
-                .unwrap_or(0)
-        };
-        let mut names: Vec<(&str, i64)> = self
-            .networks
-            .iter()
-            .map(|(name, network)| (name.as_str(), priority(network)))
-            .collect();
+        let priority =
+            |network: &Option<ServiceNetwork>| network.as_ref().and_then(|network| network.priority).unwrap_or(0);
+        let mut names: Vec<(&str, i64)> =
+            self.networks.iter().map(|(name, network)| (name.as_str(), priority(network))).collect();
         names.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         names.into_iter().map(|(name, _)| name).collect()
     }

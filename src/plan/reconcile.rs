@@ -194,14 +194,14 @@ fn volumes(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
 
 fn files(inputs: &Inputs<'_>, builder: &mut Builder) {
     let mut seen = BTreeSet::new();
+    let before: BTreeMap<_, _> = inputs
+        .last
+        .into_iter()
+        .flat_map(|last| last.desired.services.values())
+        .flat_map(|service| &service.files)
+        .map(|tree| (&tree.target, &tree.digest))
+        .collect();
     for service in inputs.desired.services.values() {
-        let before: BTreeMap<_, _> = inputs
-            .last
-            .into_iter()
-            .flat_map(|last| last.desired.services.values())
-            .flat_map(|service| &service.files)
-            .map(|tree| (&tree.target, &tree.digest))
-            .collect();
         for tree in &service.files {
             if !seen.insert(&tree.target) {
                 continue;

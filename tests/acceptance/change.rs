@@ -16,13 +16,9 @@ const VALUE: &str = "changed by acceptance";
 pub fn set_variable(text: &str, service: &str) -> Option<Change> {
     let lines: Vec<&str> = text.lines().collect();
     let services = lines.iter().position(|line| line.trim_end() == "services:")?;
-    let own = lines.iter().enumerate().skip(services + 1).position(|(_, line)| {
-        indent(line).is_some_and(|indent| indent > 0)
-            && line.trim().trim_end_matches(':') == service
-            && line.trim().ends_with(':')
-    })? + services
-        + 1;
-    let outer = indent(lines[own])?;
+    let outer = lines[services + 1..].iter().find_map(|line| indent(line))?;
+    let is_own = |line: &str| indent(line) == Some(outer) && line.trim().strip_suffix(':') == Some(service);
+    let own = (services + 1..block_end(&lines, services, 0)).find(|at| is_own(lines[*at]))?;
     let end = block_end(&lines, own, outer);
     let inner = lines[own + 1..end].iter().find_map(|line| indent(line))?;
     let key = (own + 1..end)
@@ -105,6 +101,19 @@ mod tests {
         let text = "services:\n  db:\n    environment:\n      - A=1\n  api:\n    # one\n    environment:\n    - PORT=1\n    - MODE=fast\n    image: x\n";
         assert_eq!(changed(text, "api"), text.replace("MODE=fast", "MODE=changed by acceptance"));
         assert_eq!(changed(text, "db"), text.replace("A=1", "A=changed by acceptance"));
+    }
+
+    #[test]
+    fn a_name_elsewhere_is_no_service() {
+        let text = "services:\n  api:\n    depends_on:\n      db:\n        condition: x\n  db:\n    image: x\nvolumes:\n  vol:\n";
+        assert_eq!(
+            changed(text, "db"),
+            text.replace(
+                "  db:\n    image",
+                "  db:\n    environment:\n      ACCEPTANCE: changed by acceptance\n    image"
+            )
+        );
+        assert_eq!(set_variable(text, "vol"), None);
     }
 
     #[test]

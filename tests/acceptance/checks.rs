@@ -318,16 +318,22 @@ fn published(
             continue;
         }
         let ours = |answer: &http::Answer| {
-            own.iter().any(|container| {
-                answer.body.contains(&format!("standin {} port {}\n", container.hostname, port.target))
-            })
+            own.iter()
+                .any(|container| answer.body.contains(&format!(" on {} port {}\n", container.hostname, port.target)))
         };
         match http::get_until(address, &host, ours) {
             Ok(answer) => {
                 report.answered += 1;
                 report.proxied += usize::from(answer.proxied);
             }
-            Err(error) => wrong.push(format!("port {number} (container port {}) at {host}: {error}", port.target)),
+            Err(error) => {
+                let hosts: Vec<&str> = own.iter().map(|container| container.hostname.as_str()).collect();
+                wrong.push(format!(
+                    "port {number} (container port {}, on {}) at {host}: {error}",
+                    port.target,
+                    hosts.join(" ")
+                ));
+            }
         }
     }
 }

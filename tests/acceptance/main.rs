@@ -93,6 +93,21 @@ fn lock() -> File {
     file
 }
 
+/// The same stacks, without a server: what can be seen from outside.
+#[test]
+fn stacks_live_in_the_sandbox() {
+    let (stacks, _holder) = chosen();
+    let mut rows = Vec::new();
+    for stack in &stacks {
+        let world = tempfile::tempdir().unwrap();
+        // No program runs there: what would turn out unhealthy is said beforehand.
+        let sick = r#"{"containers": {"acc-unhealthy-api*": {"health": "unhealthy"}}}"#;
+        std::fs::write(world.path().join("behaviour.json"), sick).unwrap();
+        rows.push(one(&Backend::Sandbox { world: world.path().to_owned() }, stack));
+    }
+    report(&rows, "the sandbox");
+}
+
 fn report(rows: &[Row], place: &str) {
     say(&format!("\n{}\nlogs: {}", table::render(rows), logs().display()));
     let bad: Vec<&str> = rows.iter().filter(|row| !row.wrong.is_empty()).map(|row| row.stack.as_str()).collect();

@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::change;
 use crate::checks;
 use crate::model::Model;
-use crate::run::Output;
+use crate::run::{self, Output};
 use crate::server::{self, Container};
 use crate::stacks::Copied;
 use crate::table::Row;
@@ -43,13 +43,7 @@ pub fn failure(backend: &Backend, stack: &Copied, status: i32, log: &PathBuf) ->
     if output.status != Some(status) {
         scenario.wrong(format!("import: status {:?}, expected {status}: {}", output.status, output.tail(15)));
     }
-    if backend.is_real() {
-        let left = server::leftovers(&stack.project, &volumes(&stack.model));
-        if !left.is_empty() {
-            scenario.wrong(format!("left after the failed import: {}", left.join(", ")));
-            server::sweep(&stack.project);
-        }
-    }
+    scenario.nothing_left("the failed import");
     scenario.end(log)
 }
 
@@ -214,11 +208,21 @@ impl<'a> Scenario<'a> {
         if imported && !output.ok() {
             self.wrong(format!("destroy: status {:?}: {}", output.status, output.tail(15)));
         }
-        if self.backend.is_real() {
-            let left = server::leftovers(&self.stack.project, &volumes(&self.stack.model));
-            if !left.is_empty() {
-                let when = if imported { "destroy" } else { "the failed import" };
-                self.wrong(format!("left after {when}: {}", left.join(", ")));
+        self.nothing_left(if imported { "destroy" } else { "the failed import" });
+    }
+
+    fn nothing_left(&mut self, when: &str) {
+        let left = match self.backend {
+            Backend::Dokku => server::leftovers(&self.stack.project, &volumes(&self.stack.model)),
+            Backend::Sandbox { world } => {
+                let dokku = world.join("bin/dokku").to_string_lossy().into_owned();
+                let apps = run::expect(&[&dokku, "--quiet", "apps:list"]).unwrap_or_else(|error| error);
+                apps.lines().filter(|line| line.contains(&self.stack.project)).map(str::to_owned).collect()
+            }
+        };
+        if !left.is_empty() {
+            self.wrong(format!("left after {when}: {}", left.join(", ")));
+            if self.backend.is_real() {
                 server::sweep(&self.stack.project);
             }
         }

@@ -16,7 +16,7 @@ pub const APP_TRIGGERS: [(&str, &[&str]); 8] = [
     ("pre-delete", &["APP", "latest"]),
     ("post-delete", &["APP", "latest"]),
     ("post-app-rename-setup", &["APP", "new-name"]),
-    ("post-app-clone-setup", &["APP", "new-name"]),
+    ("post-app-clone", &["APP", "new-name"]),
     ("builder-build", &["null", "APP", "TREE"]),
 ];
 

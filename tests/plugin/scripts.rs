@@ -24,7 +24,7 @@ fn shellcheck_has_nothing_to_say() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut check = Command::new("shellcheck");
     check.current_dir(source).arg("--external-sources").args(shell_files());
-    check.args(["tests/run", ".ci/run", "packaging/build-deb"]);
+    check.args(["tests/foreign-apps", "tests/run", ".ci/run", "packaging/build-deb"]);
 
     match check.output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),

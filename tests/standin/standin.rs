@@ -240,12 +240,7 @@ fn page(
                 (200, TEXT, b"ok\n".into())
             }
         }
-        "/env" => json(object(env::vars_os().map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                quoted(&value.to_string_lossy()),
-            )
-        }))),
+        "/env" => json(object(environment())),
         "/argv" => json(array(env::args().map(|arg| quoted(&arg)))),
         "/hostname" => (200, TEXT, format!("{}\n", hostname()).into_bytes()),
         "/mounts" => json(array(mounts())),
@@ -288,6 +283,27 @@ fn page(
         "/exit" => exit(asked("code").parse().unwrap_or(1)),
         _ => (404, TEXT, b"no such page\n".into()),
     }
+}
+
+/// The container's own environment: a shell that stands before this process drops names such as `a.b`.
+fn environment() -> Vec<(String, String)> {
+    let first = fs::read("/proc/1/environ")
+        .ok()
+        .filter(|_| std::os::unix::process::parent_id() == 1);
+    let Some(first) = first else {
+        let pair = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            (
+                name.to_string_lossy().into_owned(),
+                quoted(&value.to_string_lossy()),
+            )
+        };
+        return env::vars_os().map(pair).collect();
+    };
+    String::from_utf8_lossy(&first)
+        .split('\0')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), quoted(value)))
+        .collect()
 }
 
 fn hostname() -> String {

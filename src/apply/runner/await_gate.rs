@@ -13,7 +13,8 @@ const POLL: Duration = Duration::from_millis(250);
 
 pub(super) fn wait(step: &Step<'_>, target: &AwaitTarget, gate: &Gate) -> Ran {
     let begun = Instant::now();
-    let until = begun + step.context.remaining().min(Duration::from_secs(gate.limit));
+    let time = step.context.remaining().min(Duration::from_secs(gate.limit));
+    let until = begun + time;
     let mut watch = Watch::default();
     loop {
         let containers = containers(step, target)?;
@@ -30,7 +31,7 @@ pub(super) fn wait(step: &Step<'_>, target: &AwaitTarget, gate: &Gate) -> Ran {
         if Instant::now() >= until {
             let name = containers.first().map(|one| one.name.clone()).unwrap_or_default();
             let goal = if gate.healthy { "healthy" } else { "up for a moment" };
-            return Err(failed(step, format!("was not {goal} within {} s", gate.limit), &name));
+            return Err(failed(step, format!("was not {goal} within {} s", time.as_secs_f64().round()), &name));
         }
         step.context.check(true)?;
         step.context.cancel.sleep(POLL);

@@ -54,8 +54,8 @@ pub(super) fn job(step: &Step<'_>, spec: &ContainerSpec, limit: u64) -> Ran {
     engine.container_remove(&spec.name)?;
     engine.container_create(spec)?;
     engine.container_start(&spec.name)?;
-    let until = std::time::Instant::now()
-        + step.context.remaining().min(Duration::from_secs(limit));
+    let time = step.context.remaining().min(Duration::from_secs(limit));
+    let until = std::time::Instant::now() + time;
     let code = loop {
         let left = until.saturating_duration_since(std::time::Instant::now());
         match engine.container_wait(&spec.name, left.min(Duration::from_secs(2))) {
@@ -68,7 +68,7 @@ pub(super) fn job(step: &Step<'_>, spec: &ContainerSpec, limit: u64) -> Ran {
             }
             Err(EngineError::TimedOut(_)) => {
                 engine.container_stop(&spec.name, Duration::from_secs(GRACE))?;
-                let mut error = ActionError::new(format!("did not end within {limit} s"));
+                let mut error = ActionError::new(format!("did not end within {} s", time.as_secs_f64().round()));
                 error.lines = engine.container_logs(&spec.name, 20)?;
                 return Err(error);
             }

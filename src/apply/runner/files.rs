@@ -1,9 +1,9 @@
 //! Files that the plugin puts on the server, and the notes for the triggers.
 //!
-//! A file that nobody touched since its delivery follows the source; one that was changed on the server is kept
-//! and told; nothing that the server made is ever deleted.
+//! A file that nobody touched since its delivery follows the source, also when it goes there; one that was changed on
+//! the server is kept and told; nothing that the server made is ever deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -23,8 +23,8 @@ struct Replaced {
     kept: Vec<PathBuf>,
     /// Relative paths that were not there before.
     new: Vec<PathBuf>,
-    /// The target itself was not there.
-    created: bool,
+    /// Directories that were not there before.
+    made: Vec<PathBuf>,
 }
 
 /// One file to write.
@@ -41,71 +41,151 @@ enum Content {
 }
 
 pub(super) fn deliver(step: &Step<'_>, tree: &FileTree) -> Ran {
-    let folder = backup(step, &tree.target);
+    let target = &tree.target;
+    let folder = backup(step, target);
     let wanted = wanted(tree)?;
-    let mut replaced = Replaced { created: !exists(&tree.target), ..Replaced::default() };
-    let before = known(step, &tree.target);
-    let mut delivered = BTreeMap::new();
-    let mut writes = Vec::new();
+    let before = known(step, target);
+    // A delivery that is repeated in its run must not take its own work for what was there before.
+    let mut replaced = earlier(&folder)?.unwrap_or_default();
+    let kept_before = replaced.kept.len();
+    let (mut delivered, mut writes, mut removals) = (BTreeMap::new(), Vec::new(), Vec::new());
+    if follows(tree) {
+        let names: BTreeSet<&Path> = wanted.iter().map(|file| file.relative.as_path()).collect();
+        for (name, digest) in before.iter().filter(|(name, _)| !names.contains(Path::new(name))) {
+            let relative = Path::new(name);
+            let path = place(target, relative);
+            if link_above(target, relative).is_some() {
+                continue;
+            }
+            match digest_at(&path).map_err(|error| problem("read", &path, &error))? {
+                Some(there) if tree.mirror || there == *digest => {
+                    note(&mut replaced.kept, &replaced.new, relative);
+                    removals.push(path);
+                }
+                Some(_) => {
+                    keeps(step, &path);
+                    delivered.insert(name.clone(), digest.clone());
+                }
+                None => {}
+            }
+        }
+    } else {
+        delivered.clone_from(&before);
+    }
     for file in wanted {
-        let path = place(&tree.target, &file.relative);
+        if let Some(link) = link_above(target, &file.relative) {
+            return Err(ActionError::new(format!("{} is a link on the server: remove it", link.display())));
+        }
+        let path = place(target, &file.relative);
         let new = digest(&file.content)?;
         let name = file.relative.to_string_lossy().into_owned();
         let there = digest_at(&path).map_err(|error| problem("read", &path, &error))?;
-        delivered.insert(name.clone(), new.clone());
         match there {
-            Some(there) if there == new => continue,
-            Some(there) if !tree.mirror && before.get(&name) != Some(&there) => {
-                step.context.line(&format!(
-                    "{} was changed on the server and is kept as it is",
-                    path.display()
-                ));
-                delivered.insert(name, before.get(&file.relative.to_string_lossy().into_owned()).cloned().unwrap_or(there));
+            Some(there) if there == new => {
+                delivered.insert(name, new);
                 continue;
             }
-            Some(_) => replaced.kept.push(file.relative.clone()),
-            None => replaced.new.push(file.relative.clone()),
+            Some(there) if !tree.mirror && before.get(&name) != Some(&there) => {
+                keeps(step, &path);
+                // What was never delivered stays the server's own.
+                delivered.extend(before.get(&name).map(|digest| (name, digest.clone())));
+                continue;
+            }
+            Some(_) => note(&mut replaced.kept, &replaced.new, &file.relative),
+            None => note(&mut replaced.new, &replaced.kept, &file.relative),
         }
+        missing(path.parent(), &mut replaced.made);
+        delivered.insert(name, new);
         writes.push((path, file));
     }
-    keep(&folder, &tree.target, &replaced)?;
-    if matches!(tree.content, FileContent::Empty) || is_directory(tree) {
-        fs::create_dir_all(&tree.target).map_err(|error| problem("create", &tree.target, &error))?;
+    let directory = matches!(tree.content, FileContent::Empty) || is_directory(tree);
+    if directory {
+        missing(Some(target), &mut replaced.made);
+    }
+    keep(&folder, target, &replaced, kept_before)?;
+    for path in &removals {
+        gone(fs::remove_file(path)).map_err(|error| problem("remove", path, &error))?;
+        prune(path.parent(), target);
+    }
+    if directory {
+        fs::create_dir_all(target).map_err(|error| problem("create", target, &error))?;
     }
     for (path, file) in &writes {
         write(path, file).map_err(|error| problem("write", path, &error))?;
     }
-    remember(step, &tree.target, delivered);
-    let detail = match writes.len() {
+    remember(step, target, delivered);
+    let detail = match writes.len() + removals.len() {
         0 => "nothing to write".to_owned(),
         count => format!("{count} files"),
     };
     Ok(Done { detail, ..Done::default() })
 }
 
+/// Whether a file that left the source leaves the server, too. A source that is not there at all says nothing.
+fn follows(tree: &FileTree) -> bool {
+    !matches!(tree.content, FileContent::Empty)
+}
+
+fn keeps(step: &Step<'_>, path: &Path) {
+    step.context.line(&format!("{} was changed on the server and is kept as it is", path.display()));
+}
+
+/// Adds a path that neither list has.
+fn note(list: &mut Vec<PathBuf>, other: &[PathBuf], relative: &Path) {
+    if !list.iter().chain(other).any(|known| known == relative) {
+        list.push(relative.to_path_buf());
+    }
+}
+
+/// Adds `path` and the directories above it that are not there.
+fn missing(path: Option<&Path>, out: &mut Vec<PathBuf>) {
+    let mut at = path;
+    while let Some(dir) = at.filter(|dir| !exists(dir) && !out.iter().any(|known| known == dir)) {
+        out.push(dir.to_path_buf());
+        at = dir.parent();
+    }
+}
+
+/// The first directory between `target` and a file below it that is a link. A container may put one there, and it
+/// would lead out of the mount.
+fn link_above(target: &Path, relative: &Path) -> Option<PathBuf> {
+    let mut dir = target.to_path_buf();
+    for part in relative.parent()?.components() {
+        dir.push(part);
+        if fs::symlink_metadata(&dir).is_ok_and(|meta| meta.file_type().is_symlink()) {
+            return Some(dir);
+        }
+    }
+    None
+}
+
+fn earlier(folder: &Path) -> Result<Option<Replaced>, ActionError> {
+    store::read_json(&folder.join("replaced.json")).map_err(|error| ActionError::new(error.to_string()))
+}
+
 pub(super) fn restore(step: &Step<'_>, target: &Path) -> Ran {
     let folder = backup(step, target);
-    let Some(replaced) = store::read_json::<Replaced>(&folder.join("replaced.json"))
-        .map_err(|error| ActionError::new(error.to_string()))?
-    else {
+    let Some(mut replaced) = earlier(&folder)? else {
         return Ok(Done::default());
     };
     for (number, relative) in replaced.kept.iter().enumerate() {
         let path = place(target, relative);
+        if let Some(link) = link_above(target, relative) {
+            return Err(ActionError::new(format!("{} is a link on the server: remove it", link.display())));
+        }
         let saved = folder.join(number.to_string());
         copy(&saved, &path).map_err(|error| problem("restore", &path, &error))?;
     }
     for relative in &replaced.new {
-        let path = place(target, relative);
-        gone(fs::remove_file(&path)).map_err(|error| problem("remove", &path, &error))?;
-        prune(path.parent(), target);
-    }
-    if replaced.created {
-        prune(Some(target), target);
-        // The folder of the project, where it was made for this target alone.
-        if let Some(parent) = target.parent() {
-            let _ = fs::remove_dir(parent);
+        if link_above(target, relative).is_none() {
+            let path = place(target, relative);
+            gone(fs::remove_file(&path)).map_err(|error| problem("remove", &path, &error))?;
         }
+    }
+    replaced.made.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
+    for dir in &replaced.made {
+        // One that something else lies in by now stays.
+        let _ = fs::remove_dir(dir);
     }
     Ok(Done::default())
 }
@@ -114,8 +194,9 @@ pub(super) fn restore(step: &Step<'_>, target: &Path) -> Ran {
 pub(super) fn remove(step: &Step<'_>, target: &Path) -> Ran {
     for (name, digest) in known(step, target) {
         let path = place(target, Path::new(&name));
+        let inside = link_above(target, Path::new(&name)).is_none();
         let same = digest_at(&path).ok().flatten().is_some_and(|there| there == digest);
-        if same {
+        if inside && same {
             gone(fs::remove_file(&path)).map_err(|error| problem("remove", &path, &error))?;
             prune(path.parent(), target);
         }
@@ -123,10 +204,10 @@ pub(super) fn remove(step: &Step<'_>, target: &Path) -> Ran {
     if target.is_dir() {
         prune(Some(target), target);
     }
-    if let Some(parent) = target.parent() {
-        // Only an empty folder goes.
-        let _ = fs::remove_dir(parent);
-    }
+    // The folders of the project above it, where nothing else lies in them.
+    let storage = step.runner.site.storage(step.context.project);
+    let root = if target.starts_with(&storage) { storage } else { target.parent().unwrap_or(target).to_path_buf() };
+    prune(target.parent(), &root);
     Ok(Done::default())
 }
 
@@ -151,9 +232,11 @@ fn problem(verb: &str, path: &Path, error: &io::Error) -> ActionError {
     ActionError::new(format!("cannot {verb} {}: {error}", path.display()))
 }
 
+/// Removing what is not there is done; so is removing a file where a directory stands, which no delivery wrote.
 fn gone(result: io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), NotFound | IsADirectory | NotADirectory) => Ok(()),
         other => other,
     }
 }
@@ -176,9 +259,10 @@ fn backup(step: &Step<'_>, target: &Path) -> PathBuf {
     step.context.before.join(format!("files-{name}"))
 }
 
-fn keep(folder: &Path, target: &Path, replaced: &Replaced) -> Result<(), ActionError> {
+/// Keeps copies of what is about to be replaced, from number `first` on, then the list.
+fn keep(folder: &Path, target: &Path, replaced: &Replaced, first: usize) -> Result<(), ActionError> {
     store::create_dir(folder).map_err(|error| ActionError::new(error.to_string()))?;
-    for (number, relative) in replaced.kept.iter().enumerate() {
+    for (number, relative) in replaced.kept.iter().enumerate().skip(first) {
         let path = place(target, relative);
         copy(&path, &folder.join(number.to_string()))
             .map_err(|error| problem("keep a copy of", &path, &error))?;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::{ActionError, Context, Done, RUN_VARIABLE, Runner};
-use crate::docker::{EndpointSpec, Engine, EngineError};
+use crate::docker::{EndpointSpec, Engine, EngineError, NetworkSpec};
 use crate::dokku::{self, Dokku, DokkuError, DokkuResult, NotExpressible};
 use crate::map::resources::{AppMount, Source};
 use crate::plan::Action;
@@ -56,17 +56,21 @@ impl From<NotExpressible> for ActionError {
     }
 }
 
-/// A failed deploy prints many warnings; the last one is the reason.
+/// Warnings of a deploy that say nothing of why it failed.
+const NOISE: &[&str] = &["No healthchecks found", "Deprecated:", "No web listeners"];
+
+/// A failed deploy prints many warnings; the last one that is none of the usual is the reason, else an error of the
+/// tools that Dokku runs.
 fn brief(error: &DokkuError) -> String {
-    match error {
-        DokkuError::Failed { command, exit, messages, .. } => {
-            let command = command.strip_prefix("dokku ").unwrap_or(command);
-            let name: Vec<&str> = command.split(' ').filter(|word| !word.starts_with('-')).take(2).collect();
-            let reason = messages.last().map_or(String::new(), |reason| format!(": {reason}"));
-            format!("{} failed (exit code {exit}){reason}", name.join(" "))
-        }
-        other => other.to_string(),
-    }
+    let DokkuError::Failed { command, exit, messages, output } = error else { return error.to_string() };
+    let name = command.strip_prefix("dokku ").unwrap_or(command).split(' ').next().unwrap_or_default();
+    let telling = messages.iter().rev().find(|message| !NOISE.iter().any(|noise| message.contains(noise)));
+    let reason = telling.map(String::as_str).or_else(|| {
+        let lines = output.lines().map(str::trim).filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise)));
+        lines.clone().rev().find(|line| line.to_ascii_lowercase().contains("error")).or_else(|| lines.last())
+    });
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    format!("{name} failed (exit code {exit}){reason}")
 }
 
 fn tail(text: &str, lines: usize) -> Vec<String> {
@@ -92,7 +96,7 @@ impl Runner for ServerRunner {
         let dokku = self.dokku.with_variable(RUN_VARIABLE, context.run).with_cancel(Some(context.cancel.process()));
         let one = Step { runner: self, dokku: &dokku, context };
         match action {
-            Action::NetworkCreate { spec } => ok(self.engine.network_create(spec)),
+            Action::NetworkCreate { spec } => one.network_create(spec),
             Action::NetworkRemove { name } => one.network_remove(name),
             Action::VolumeCreate { spec } => ok(self.engine.volume_create(spec)),
             Action::VolumeRemove { name } => ok(self.engine.volume_remove(name)),
@@ -220,6 +224,19 @@ impl Step<'_> {
     fn live(&self, call: dokku::Call) -> Ran {
         let mut sink = |_: Stream, line: &str| self.context.line(line);
         ok(self.dokku.call_live(call.limit(self.context.remaining()), &mut sink))
+    }
+
+    /// A network of that name that carries all the labels is the project's own.
+    fn network_create(&self, spec: &NetworkSpec) -> Ran {
+        match self.engine().network_create(spec) {
+            Err(error @ EngineError::Refused { status: 409, .. }) => {
+                let own = self.engine().network(&spec.name)?.is_some_and(|there| {
+                    !spec.labels.is_empty() && spec.labels.iter().all(|(key, value)| there.labels.get(key) == Some(value))
+                });
+                if own { Ok(Done::default()) } else { Err(error.into()) }
+            }
+            other => ok(other),
+        }
     }
 
     fn network_remove(&self, name: &str) -> Ran {

@@ -16,7 +16,13 @@ pub(super) fn keep(step: &Step<'_>, release: &Release) -> Ran {
         return Ok(Done::default());
     }
     let (repository, tag) = release.keep.split_once(':').unwrap_or((&release.keep, "previous"));
+    let before = step.engine().image(&release.keep)?.map(|facts| facts.id);
     step.engine().image_tag(&release.image_id, repository, tag)?;
+    if let Some(before) = before.filter(|before| *before != release.image_id) {
+        // The release before the last. Dokku's own cleanup is off for the app, so it goes here, unless something
+        // still uses it.
+        let _ = step.engine().image_remove(&before);
+    }
     Ok(Done::default())
 }
 

@@ -14,7 +14,13 @@ pub(super) fn check(project: &Project, out: &mut Diagnostics) {
     }
 }
 
-fn visit<'p>(project: &'p Project, name: &'p str, trail: &mut Vec<&'p str>, done: &mut HashSet<&'p str>, out: &mut Diagnostics) {
+fn visit<'p>(
+    project: &'p Project,
+    name: &'p str,
+    trail: &mut Vec<&'p str>,
+    done: &mut HashSet<&'p str>,
+    out: &mut Diagnostics,
+) {
     if let Some(start) = trail.iter().position(|visited| *visited == name) {
         report(project, &trail[start..], out);
         return;
@@ -32,7 +38,10 @@ fn visit<'p>(project: &'p Project, name: &'p str, trail: &mut Vec<&'p str>, done
 
 fn report(project: &Project, circle: &[&str], out: &mut Diagnostics) {
     let words: Vec<String> = circle.iter().chain(circle.first()).map(|name| format!("`{name}`")).collect();
-    let mut error = Diagnostic::error("dependency-cycle", format!("services depend on each other in a circle: {}", words.join(" -> ")));
+    let mut error = Diagnostic::error(
+        "dependency-cycle",
+        format!("services depend on each other in a circle: {}", words.join(" -> ")),
+    );
     for (position, name) in circle.iter().enumerate() {
         let target = circle[(position + 1) % circle.len()];
         if let Some(span) = project.key_span(&format!("services.{name}.depends_on.{target}")) {

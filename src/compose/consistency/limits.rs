@@ -12,7 +12,11 @@ pub(super) fn check(name: &str, service: &Service, at: &At<'_>, out: &mut Diagno
     let replicas = deploy.and_then(|deploy| deploy.replicas);
     let pairs = [
         ("scale", "deploy.replicas", service.scale.is_some() && replicas.is_some() && service.scale != replicas),
-        ("cpus", "deploy.resources.limits.cpus", service.cpus.is_some() && limits.is_some_and(|limits| limits.cpus != service.cpus)),
+        (
+            "cpus",
+            "deploy.resources.limits.cpus",
+            service.cpus.is_some() && limits.is_some_and(|limits| limits.cpus != service.cpus),
+        ),
         (
             "mem_limit",
             "deploy.resources.limits.memory",
@@ -21,7 +25,8 @@ pub(super) fn check(name: &str, service: &Service, at: &At<'_>, out: &mut Diagno
         (
             "mem_reservation",
             "deploy.resources.reservations.memory",
-            service.mem_reservation.is_some() && reservations.is_some_and(|reservations| reservations.memory != service.mem_reservation),
+            service.mem_reservation.is_some()
+                && reservations.is_some_and(|reservations| reservations.memory != service.mem_reservation),
         ),
         (
             "pids_limit",
@@ -50,9 +55,12 @@ pub(super) fn check(name: &str, service: &Service, at: &At<'_>, out: &mut Diagno
     {
         let key = if service.scale.is_some() { "scale" } else { "deploy.replicas" };
         out.push(
-            Diagnostic::error("conflicting-keys", format!("service `{name}` has {} containers but one name, `{container}`", service.replicas()))
-                .at(at.value("container_name"))
-                .label(at.value(key), "several containers"),
+            Diagnostic::error(
+                "conflicting-keys",
+                format!("service `{name}` has {} containers but one name, `{container}`", service.replicas()),
+            )
+            .at(at.value("container_name"))
+            .label(at.value(key), "several containers"),
         );
     }
 }

@@ -1,7 +1,8 @@
 //! The keys of `deploy`.
 
 use crate::model::{
-    Deploy, DiscreteResource, GenericResource, Placement, PlacementPreference, Resource, Resources, RestartPolicy, UpdateConfig, UpdateOrder,
+    Deploy, DiscreteResource, GenericResource, Placement, PlacementPreference, Resource, Resources, RestartPolicy,
+    UpdateConfig, UpdateOrder,
 };
 
 use super::fields::Fields;
@@ -79,9 +80,13 @@ fn restart_policy(fields: &mut Fields<'_, '_>) -> RestartPolicy {
 fn placement(fields: &mut Fields<'_, '_>) -> Placement {
     Placement {
         constraints: fields.texts("constraints"),
-        preferences: fields
-            .objects("preferences", |fields| PlacementPreference { spread: fields.text("spread"), extensions: fields.extensions() }),
-        max_replicas_per_node: fields.narrow("max_replicas_per_node", "a number of containers").filter(|most| *most != 0),
+        preferences: fields.objects("preferences", |fields| PlacementPreference {
+            spread: fields.text("spread"),
+            extensions: fields.extensions(),
+        }),
+        max_replicas_per_node: fields
+            .narrow("max_replicas_per_node", "a number of containers")
+            .filter(|most| *most != 0),
         extensions: fields.extensions(),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use indexmap::IndexMap;
 
 use crate::compose::cast::boolean_of;
+use crate::compose::environment::VALUE;
 use crate::compose::path::Path;
 use crate::compose::tree::{describe, is_null, printed, text};
 use crate::compose::{duration, shellwords, units};
@@ -245,7 +246,11 @@ impl<'a, 'o> Fields<'a, 'o> {
                 let name = text(item).unwrap_or_default().split('=').next().unwrap_or_default();
                 if name.ends_with(char::is_whitespace) {
                     let message = format!("the variable name `{name}` ends in a space");
-                    self.out.push(Diagnostic::error("invalid-name", message).at(item.span).hint("write `NAME=value` without spaces around `=`"));
+                    self.out.push(
+                        Diagnostic::error("invalid-name", message)
+                            .at(item.span)
+                            .hint("write `NAME=value` without spaces around `=`"),
+                    );
                 }
             }
         }
@@ -300,7 +305,9 @@ impl<'a, 'o> Fields<'a, 'o> {
                 for item in items {
                     let line = printed(item).unwrap_or_default();
                     match line.split_once('=').or_else(|| line.split_once(':')) {
-                        Some((host, addresses)) => hosts.entry(host.to_owned()).or_default().extend(addresses.split(',').map(str::to_owned)),
+                        Some((host, addresses)) => {
+                            hosts.entry(host.to_owned()).or_default().extend(addresses.split(',').map(str::to_owned))
+                        }
                         None => {
                             self.out.push(
                                 Diagnostic::error("invalid-host", format!("`{line}` gives a host name no address"))
@@ -318,7 +325,9 @@ impl<'a, 'o> Fields<'a, 'o> {
                 self.out.push(Diagnostic::error("invalid-host", format!("`{host}` is no host name")).at(node.span));
             }
             for address in addresses {
-                if let Some(bare) = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|bare| !bare.is_empty()) {
+                if let Some(bare) =
+                    address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|bare| !bare.is_empty())
+                {
                     *address = bare.to_owned();
                 }
             }
@@ -355,31 +364,42 @@ impl<'a, 'o> Fields<'a, 'o> {
     }
 
     /// The mapping of mappings under `key`; what is null is nothing.
-    pub(super) fn named<T>(&mut self, key: &str, mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T) -> IndexMap<String, Option<T>> {
+    pub(super) fn named<T>(
+        &mut self,
+        key: &str,
+        mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T,
+    ) -> IndexMap<String, Option<T>> {
         let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::new() };
         let path = self.path.key(key);
         map.entries
             .iter()
             .map(|(name, entry)| {
-                let value = (!is_null(&entry.value)).then(|| read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value));
+                let value = (!is_null(&entry.value))
+                    .then(|| read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value));
                 (name.clone(), value)
             })
             .collect()
     }
 
     /// The same where what is null is empty.
-    pub(super) fn each<T>(&mut self, key: &str, mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T) -> IndexMap<String, T> {
+    pub(super) fn each<T>(
+        &mut self,
+        key: &str,
+        mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T,
+    ) -> IndexMap<String, T> {
         let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::new() };
         let path = self.path.key(key);
         map.entries
             .iter()
-            .map(|(name, entry)| (name.clone(), read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value)))
+            .map(|(name, entry)| {
+                (name.clone(), read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value))
+            })
             .collect()
     }
 
     /// The `x-*` keys.
     pub(super) fn extensions(&self) -> Extensions {
-        let keys = self.map.entries.iter().filter(|(key, _)| key.starts_with("x-"));
+        let keys = self.map.entries.iter().filter(|(key, _)| key.starts_with("x-") && *key != VALUE);
         keys.map(|(key, entry)| (key.clone(), json(&entry.value))).collect()
     }
 }
@@ -392,8 +412,11 @@ pub(in crate::compose) fn json(node: &Node) -> serde_json::Value {
         Kind::Scalar(scalar) => match scalar.value() {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => value.into(),
-            Value::Int(number) => i64::try_from(number).map_or_else(|_| u64::try_from(number).unwrap_or_default().into(), Into::into),
-            Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            Value::Int(number) => {
+                i64::try_from(number).map_or_else(|_| u64::try_from(number).unwrap_or_default().into(), Into::into)
+            }
+            Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 =>
+            {
                 #[allow(clippy::cast_possible_truncation)]
                 (number as i64).into()
             }

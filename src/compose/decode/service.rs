@@ -2,11 +2,12 @@
 
 use crate::compose::tree::{printed, text};
 use crate::diag::Diagnostic;
-use crate::model::{
-    BlkioConfig, Condition, CredentialSpec, Dependency, Develop, Device, DeviceRequest, EnvFile, FileMode, FileReference, Healthcheck, Hook, Logging,
-    Port, PreStartHook, Provider, Service, ServiceModel, ServiceNetwork, ServiceVolume, ThrottleDevice, Ulimit, Watch, WatchAction, WeightDevice,
-};
 use crate::model::{BindOptions, ImageOptions, MountType, TmpfsOptions, VolumeOptions};
+use crate::model::{
+    BlkioConfig, Condition, CredentialSpec, Dependency, Develop, Device, DeviceRequest, EnvFile, FileMode,
+    FileReference, Healthcheck, Hook, Logging, Port, PreStartHook, Provider, Service, ServiceModel, ServiceNetwork,
+    ServiceVolume, ThrottleDevice, Ulimit, Watch, WatchAction, WeightDevice,
+};
 use crate::yaml::{Kind, Node, Value};
 
 use super::fields::Fields;
@@ -17,7 +18,8 @@ pub(super) fn service(fields: &mut Fields<'_, '_>) -> Service {
     let mut service = container(fields);
     service.profiles = fields.texts("profiles");
     service.deploy = fields.object("deploy", deploy::deploy);
-    service.develop = fields.object("develop", |fields| Develop { watch: fields.objects("watch", watch), extensions: fields.extensions() });
+    service.develop = fields
+        .object("develop", |fields| Develop { watch: fields.objects("watch", watch), extensions: fields.extensions() });
     service.restart = fields.text("restart");
     service.scale = fields.integer("scale");
     service.attach = fields.choice("attach");
@@ -190,7 +192,12 @@ fn dependency(fields: &mut Fields<'_, '_>) -> Dependency {
         Some("service_completed_successfully") => Condition::CompletedSuccessfully,
         _ => Condition::Started,
     };
-    Dependency { condition, restart: fields.flag("restart"), required: fields.flag("required"), extensions: fields.extensions() }
+    Dependency {
+        condition,
+        restart: fields.flag("restart"),
+        required: fields.flag("required"),
+        extensions: fields.extensions(),
+    }
 }
 
 fn healthcheck(fields: &mut Fields<'_, '_>) -> Healthcheck {
@@ -272,7 +279,10 @@ fn volume(fields: &mut Fields<'_, '_>) -> ServiceVolume {
             mode: fields.narrow("mode", "a file mode").filter(|mode| *mode != 0),
             extensions: fields.extensions(),
         }),
-        image: fields.object("image", |fields| ImageOptions { subpath: fields.text("subpath"), extensions: fields.extensions() }),
+        image: fields.object("image", |fields| ImageOptions {
+            subpath: fields.text("subpath"),
+            extensions: fields.extensions(),
+        }),
         extensions: fields.extensions(),
     }
 }

@@ -92,10 +92,15 @@ pub(super) fn is_service_key(key: &str) -> bool {
 /// A word for files that are no compose files of today.
 fn other_format(map: &Map) -> Option<Diagnostic> {
     if let (Some(kind), Some(_)) = (map.entries.get("kind"), map.entries.get("apiVersion")) {
-        return Some(Diagnostic::error("not-compose", "this is a Kubernetes manifest, not a Compose file").at(kind.key));
+        return Some(
+            Diagnostic::error("not-compose", "this is a Kubernetes manifest, not a Compose file").at(kind.key),
+        );
     }
     let looks_like_service = |value: &Node| {
-        value.as_map().is_some_and(|map| (map.get("image").is_some() || map.get("build").is_some()) && map.entries.keys().all(|key| is_service_key(key)))
+        value.as_map().is_some_and(|map| {
+            (map.get("image").is_some() || map.get("build").is_some())
+                && map.entries.keys().all(|key| is_service_key(key))
+        })
     };
     let known = |key: &str| tables::COMPOSE.keys.iter().any(|(known, _)| *known == key) || key.starts_with("x-");
     if map.get("services").is_some() {
@@ -177,7 +182,8 @@ impl Checker<'_> {
             return;
         }
         let list = listed(&choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>());
-        let mut finding = Diagnostic::error("invalid-value", format!("`{path}` must be {list}, but is `{text}`")).at(node.span);
+        let mut finding =
+            Diagnostic::error("invalid-value", format!("`{path}` must be {list}, but is `{text}`")).at(node.span);
         if let Some(close) = suggest::closest(text, choices.iter().copied()) {
             finding = finding.hint(format!("did you mean `{close}`?"));
         }
@@ -193,7 +199,8 @@ impl Checker<'_> {
                 None => items[..index].iter().any(|other| same(other, item)),
             };
             if repeated {
-                let mut finding = Diagnostic::error("duplicate-entry", format!("`{path}` holds the same entry twice")).at(item.span);
+                let mut finding =
+                    Diagnostic::error("duplicate-entry", format!("`{path}` holds the same entry twice")).at(item.span);
                 if let Some(first) = items[..index].iter().find(|other| same(other, item)) {
                     finding = finding.label(first.span, "first here");
                 }
@@ -205,7 +212,9 @@ impl Checker<'_> {
     fn map(&mut self, map: &Map, value: &Shape, keys: Keys, path: &Path) {
         for (key, entry) in &map.entries {
             let fits = match keys {
-                Keys::Names => !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || "._-".contains(char)),
+                Keys::Names => {
+                    !key.is_empty() && key.chars().all(|char| char.is_ascii_alphanumeric() || "._-".contains(char))
+                }
                 Keys::NotEmpty => !key.is_empty(),
                 Keys::SmallLetters => {
                     if key.is_empty() || !key.chars().all(|char| char.is_ascii_lowercase()) {
@@ -221,7 +230,11 @@ impl Checker<'_> {
                     None => format!("invalid key `{key}` in `{path}`"),
                 };
                 let finding = Diagnostic::error("invalid-name", message).at(entry.key);
-                self.out.push(if keys == Keys::Names { finding.hint("use letters, digits, `.`, `_` and `-` only") } else { finding });
+                self.out.push(if keys == Keys::Names {
+                    finding.hint("use letters, digits, `.`, `_` and `-` only")
+                } else {
+                    finding
+                });
                 continue;
             }
             self.check(&entry.value, value, &path.key(key));
@@ -290,7 +303,9 @@ fn section(path: &Path) -> Option<&'static str> {
 /// The shape that fits the kind of `node`, if one does.
 fn select<'a>(node: &Node, shape: &'a Shape) -> Option<&'a Shape> {
     match (shape, &node.kind) {
-        (Shape::Any, _) | (Shape::List { .. }, Kind::Seq(_)) | (Shape::Map { .. } | Shape::Object(_), Kind::Map(_)) => Some(shape),
+        (Shape::Any, _) | (Shape::List { .. }, Kind::Seq(_)) | (Shape::Map { .. } | Shape::Object(_), Kind::Map(_)) => {
+            Some(shape)
+        }
         (Shape::Either(shapes), _) => shapes.iter().find_map(|shape| select(node, shape)),
         (_, Kind::Scalar(scalar)) => fits(scalar, shape).then_some(shape),
         _ => None,
@@ -303,7 +318,9 @@ fn fits(scalar: &Scalar, shape: &Shape) -> bool {
         Value::Null => accepts(shape, Types::NULL),
         Value::Bool(_) => accepts(shape, Types::BOOLEAN),
         Value::Int(_) => accepts(shape, Types::INTEGER) || accepts(shape, Types::NUMBER),
-        Value::Float(number) if number.fract() == 0.0 => accepts(shape, Types::INTEGER) || accepts(shape, Types::NUMBER),
+        Value::Float(number) if number.fract() == 0.0 => {
+            accepts(shape, Types::INTEGER) || accepts(shape, Types::NUMBER)
+        }
         Value::Float(number) => accepts(shape, Types::NUMBER) && number.is_finite(),
         Value::Timestamp(_) | Value::Str(_) => accepts(shape, Types::STRING),
     }
@@ -364,4 +381,3 @@ fn listed(words: &[String]) -> String {
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
-

@@ -53,7 +53,8 @@ pub(super) static COMPOSE: Object = object(&[
     ("configs", Map { value: &Mapping(&CONFIG), keys: Keys::Names }),
 ]);
 
-static INCLUDE: Object = strict(&[("path", STRING_OR_LIST), ("env_file", STRING_OR_LIST), ("project_directory", STRING)], &[]);
+static INCLUDE: Object =
+    strict(&[("path", STRING_OR_LIST), ("env_file", STRING_OR_LIST), ("project_directory", STRING)], &[]);
 
 macro_rules! container_keys {
     ($($more:expr),* $(,)?) => {
@@ -234,7 +235,16 @@ static PORT: Object = object(&[
 ]);
 
 static PROVIDER: Object = object_with(
-    &[("type", STRING), ("options", Map { value: &Either(&[PROVIDER_VALUE, List { item: &PROVIDER_VALUE, unique: false }]), keys: Keys::NotEmpty })],
+    &[
+        ("type", STRING),
+        (
+            "options",
+            Map {
+                value: &Either(&[PROVIDER_VALUE, List { item: &PROVIDER_VALUE, unique: false }]),
+                keys: Keys::NotEmpty,
+            },
+        ),
+    ],
     &["type"],
 );
 const PROVIDER_VALUE: Shape = Scalar(Types::of(Types::STRING | Types::NUMBER | Types::BOOLEAN));
@@ -314,7 +324,8 @@ static GPU: Object = Object {
     closed: false,
 };
 
-static RESTART_POLICY: Object = object(&[("condition", STRING), ("delay", STRING), ("max_attempts", STRING_OR_INTEGER), ("window", STRING)]);
+static RESTART_POLICY: Object =
+    object(&[("condition", STRING), ("delay", STRING), ("max_attempts", STRING_OR_INTEGER), ("window", STRING)]);
 
 static PLACEMENT: Object = object(&[
     ("constraints", STRINGS),
@@ -390,8 +401,10 @@ static VOLUME_OPTIONS: Object = object(&[("labels", LIST_OR_DICT), ("nocopy", ST
 static TMPFS: Object = object(&[("size", Integer(0, i64::MAX)), ("mode", STRING_OR_NUMBER)]);
 static IMAGE_OPTIONS: Object = object(&[("subpath", STRING)]);
 
-static MODEL: Object =
-    object_with(&[("name", STRING), ("model", STRING), ("context_size", INTEGER), ("runtime_flags", STRINGS)], &["model"]);
+static MODEL: Object = object_with(
+    &[("name", STRING), ("model", STRING), ("context_size", INTEGER), ("runtime_flags", STRINGS)],
+    &["model"],
+);
 
 static NETWORK: Object = object(&[
     ("name", STRING),
@@ -417,14 +430,20 @@ static IPAM_POOL: Object = object(&[
     ("aux_addresses", Map { value: &STRING, keys: Keys::NotEmpty }),
 ]);
 
-static VOLUME: Object =
-    object(&[("name", STRING), ("driver", STRING), ("driver_opts", OPTIONS), ("external", EXTERNAL), ("labels", LIST_OR_DICT)]);
+static VOLUME: Object = object(&[
+    ("name", STRING),
+    ("driver", STRING),
+    ("driver_opts", OPTIONS),
+    ("external", EXTERNAL),
+    ("labels", LIST_OR_DICT),
+]);
 
 const EXTERNAL: Shape = Either(&[STRING_OR_BOOLEAN, Mapping(&EXTERNAL_NAME)]);
 static EXTERNAL_NAME: Object = object(&[("name", STRING)]);
 // The schema leaves this mapping open for secrets and configs.
 const OPEN_EXTERNAL: Shape = Either(&[STRING_OR_BOOLEAN, Mapping(&OPEN_EXTERNAL_NAME)]);
-static OPEN_EXTERNAL_NAME: Object = Object { keys: &[("name", STRING)], required: &[], extensions: true, closed: false };
+static OPEN_EXTERNAL_NAME: Object =
+    Object { keys: &[("name", STRING)], required: &[], extensions: true, closed: false };
 
 static SECRET: Object = object(&[
     ("name", STRING),

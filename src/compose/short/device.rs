@@ -28,7 +28,9 @@ mod tests {
     #[test]
     fn one_to_three_parts() {
         let device = |spec: &str| parse(spec).map(|device| (device.source, device.target, device.permissions));
-        let expect = |source: &str, target: &str, permissions: &str| Some((source.to_owned(), target.to_owned(), permissions.to_owned()));
+        let expect = |source: &str, target: &str, permissions: &str| {
+            Some((source.to_owned(), target.to_owned(), permissions.to_owned()))
+        };
         assert_eq!(device("/dev/a"), expect("/dev/a", "/dev/a", "rwm"));
         assert_eq!(device("/dev/a:/dev/b"), expect("/dev/a", "/dev/b", "rwm"));
         assert_eq!(device("/dev/a:/dev/b:r"), expect("/dev/a", "/dev/b", "r"));

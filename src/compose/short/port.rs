@@ -37,7 +37,8 @@ pub(in crate::compose) fn parse(spec: &str) -> Result<Vec<ShortPort>, String> {
     if container.is_empty() {
         return Err("has no container port".to_owned());
     }
-    let (first, last) = range(container).ok_or_else(|| format!("has an invalid container port `{container}`"))?;
+    let ports = range(container).filter(|(first, _)| *first != 0);
+    let (first, last) = ports.ok_or_else(|| format!("has an invalid container port `{container}`"))?;
     let host = match published {
         "" => None,
         published => Some(range(published).ok_or_else(|| format!("has an invalid host port `{published}`"))?),
@@ -55,7 +56,9 @@ pub(in crate::compose) fn parse(spec: &str) -> Result<Vec<ShortPort>, String> {
         .map(|target| {
             let published = match host {
                 None => String::new(),
-                Some((host_first, host_last)) if first == last && host_first != host_last => format!("{host_first}-{host_last}"),
+                Some((host_first, host_last)) if first == last && host_first != host_last => {
+                    format!("{host_first}-{host_last}")
+                }
                 Some((host_first, _)) => (host_first + (target - first)).to_string(),
             };
             ShortPort { host_ip: host_ip.clone(), target, published, protocol: protocol.clone() }
@@ -70,7 +73,9 @@ fn host_address(address: &str) -> Result<String, String> {
     let invalid = || format!("has an invalid IP address `{address}`");
     let bare = match address.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').ok_or_else(invalid)?,
-        None if address.contains(':') => return Err(format!("has an IPv6 address that is not in brackets: `{address}`")),
+        None if address.contains(':') => {
+            return Err(format!("has an IPv6 address that is not in brackets: `{address}`"));
+        }
         None => address,
     };
     if bare.is_empty() || bare.parse::<IpAddr>().is_ok() {
@@ -103,7 +108,9 @@ mod tests {
 
     #[test]
     fn single_ports() {
-        let expect = |ip: &str, target, published: &str, protocol: &str| (ip.to_owned(), target, published.to_owned(), protocol.to_owned());
+        let expect = |ip: &str, target, published: &str, protocol: &str| {
+            (ip.to_owned(), target, published.to_owned(), protocol.to_owned())
+        };
         assert_eq!(one("80"), expect("", 80, "", "tcp"));
         assert_eq!(one("8080:80"), expect("", 80, "8080", "tcp"));
         assert_eq!(one(":80"), expect("", 80, "", "tcp"));
@@ -116,7 +123,8 @@ mod tests {
 
     #[test]
     fn ranges_expand_in_text_order() {
-        let targets: Vec<(u16, String)> = parse("19999-20001:9999-10001").unwrap().into_iter().map(|port| (port.target, port.published)).collect();
+        let targets: Vec<(u16, String)> =
+            parse("19999-20001:9999-10001").unwrap().into_iter().map(|port| (port.target, port.published)).collect();
         assert_eq!(targets, [(10000, "20000".to_owned()), (10001, "20001".to_owned()), (9999, "19999".to_owned())]);
     }
 
@@ -126,6 +134,7 @@ mod tests {
             ("", "no container port"),
             ("80:", "no container port"),
             ("80:x", "container port `x`"),
+            ("80:0", "container port `0`"),
             ("70000:80", "host port `70000`"),
             ("8000-8001:80-82", "another length"),
             ("80/icmp", "unknown protocol"),

@@ -60,7 +60,9 @@ impl ShortVolume {
                 "rw" => self.read_only = false,
                 "nocopy" => self.nocopy = true,
                 "z" | "Z" => self.selinux = Some(option.to_owned()),
-                "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => self.propagation = Some(option.to_owned()),
+                "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => {
+                    self.propagation = Some(option.to_owned())
+                }
                 _ => self.ignored.push(option.to_owned()),
             }
         }
@@ -127,13 +129,13 @@ mod tests {
         assert_eq!(volume.selinux.as_deref(), Some("z"));
         assert_eq!(volume.propagation.as_deref(), Some("rslave"));
         assert_eq!(volume.ignored, ["cached"]);
-        assert!(parse("a:/b:nocopy").unwrap().nocopy);
+        assert!(parse("db:/b:nocopy").unwrap().nocopy);
     }
 
     #[test]
     fn what_is_refused() {
         assert_eq!(parse("").unwrap_err(), "is empty");
         assert_eq!(parse(":/movies").unwrap_err(), "has nothing between two colons");
-        assert_eq!(parse("a:/b:ro:x").unwrap_err(), "has too many colons");
+        assert_eq!(parse("db:/b:ro:x").unwrap_err(), "has too many colons");
     }
 }

@@ -1,0 +1,762 @@
+//! The datastore plugins: a service is a container `dokku.TYPE.NAME` and files below `services/TYPE/NAME`.
+
+use std::path::PathBuf;
+
+use super::super::ctx::{Answer, Args, Ctx, Stop, fail};
+use super::super::engine::state::{Container, State};
+use super::super::world::{World, names, read_text, remove_dir, remove_file, write_whole};
+use super::super::{deploy, triggers};
+use super::{config, docker_options};
+
+/// What differs between the plugins.
+struct Kind {
+    name: &'static str,
+    title: &'static str,
+    image: &'static str,
+    port: u16,
+    alias: &'static str,
+    scheme: &'static str,
+    /// User of the DSN; `@` is the service's name.
+    user: &'static str,
+    /// Whether the DSN has a password and a database.
+    password: bool,
+    database: bool,
+    config_dir: &'static str,
+    root: bool,
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "postgres",
+        title: "Postgres",
+        image: "postgres:18.4",
+        port: 5432,
+        alias: "DATABASE",
+        scheme: "postgres",
+        user: "postgres",
+        password: true,
+        database: true,
+        config_dir: "data",
+        root: false,
+    },
+    Kind {
+        name: "mysql",
+        title: "MySQL",
+        image: "mysql:9.7.0",
+        port: 3306,
+        alias: "DATABASE",
+        scheme: "mysql",
+        user: "mysql",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: true,
+    },
+    Kind {
+        name: "mariadb",
+        title: "MariaDB",
+        image: "mariadb:12.2.2",
+        port: 3306,
+        alias: "DATABASE",
+        scheme: "mysql",
+        user: "mariadb",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: true,
+    },
+    Kind {
+        name: "redis",
+        title: "Redis",
+        image: "redis:8.8.0",
+        port: 6379,
+        alias: "REDIS",
+        scheme: "redis",
+        user: "",
+        password: true,
+        database: false,
+        config_dir: "config",
+        root: false,
+    },
+    Kind {
+        name: "mongo",
+        title: "Mongo",
+        image: "mongo:8.2.9",
+        port: 27017,
+        alias: "MONGO",
+        scheme: "mongodb",
+        user: "@",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: true,
+    },
+    Kind {
+        name: "rabbitmq",
+        title: "RabbitMQ",
+        image: "rabbitmq:4.3.1-management",
+        port: 5672,
+        alias: "RABBITMQ",
+        scheme: "amqp",
+        user: "@",
+        password: true,
+        database: true,
+        config_dir: "config",
+        root: false,
+    },
+    Kind {
+        name: "memcached",
+        title: "Memcached",
+        image: "memcached:1.6.42",
+        port: 11211,
+        alias: "MEMCACHED",
+        scheme: "memcached",
+        user: "",
+        password: false,
+        database: false,
+        config_dir: "config",
+        root: false,
+    },
+];
+
+const COLOURS: [&str; 16] = [
+    "AQUA", "BLACK", "BLUE", "FUCHSIA", "GRAY", "GREEN", "LIME", "MAROON", "NAVY", "OLIVE", "PURPLE", "RED", "SILVER",
+    "TEAL", "WHITE", "YELLOW",
+];
+
+const CREATE: &[(&str, &str)] = &[
+    ("c", "config-options"),
+    ("C", "custom-env"),
+    ("i", "image"),
+    ("I", "image-version"),
+    ("m", "memory"),
+    ("N", "initial-network"),
+    ("p", "password"),
+    ("P", "post-create-network"),
+    ("r", "root-password"),
+    ("S", "post-start-network"),
+    ("s", "shm-size"),
+];
+
+pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answer> {
+    let (plugin, verb) = command.split_once(':')?;
+    let kind = KINDS.iter().find(|kind| kind.name == plugin)?;
+    let work: fn(&mut Ctx, &Kind, &[String]) -> Answer = match verb {
+        "create" => create,
+        "exists" => exists,
+        "info" => info,
+        "list" => list,
+        "link" => link,
+        "unlink" => unlink,
+        "linked" => linked,
+        "links" => links,
+        "app-links" => app_links,
+        "destroy" => destroy,
+        "connect" => connect,
+        "enter" => |ctx, kind, words| existing(ctx, kind, words, &[]).map(drop),
+        "expose" => expose,
+        "unexpose" => unexpose,
+        "set" => set,
+        "stop" | "pause" => stop,
+        "start" => start,
+        "restart" => |ctx, kind, words| {
+            stop(ctx, kind, words)?;
+            start(ctx, kind, words)
+        },
+        "logs" => |ctx, kind, words| {
+            let (_, service) = existing(ctx, kind, words, &["tail", "t"])?;
+            for line in
+                State::load(&ctx.world)?.container(&service.container()).map(|one| one.log.clone()).unwrap_or_default()
+            {
+                ctx.line(&line);
+            }
+            Ok(())
+        },
+        _ => return None,
+    };
+    Some(work(ctx, kind, args))
+}
+
+/// A service's files.
+struct Service<'a> {
+    world: World,
+    kind: &'a Kind,
+    name: String,
+}
+
+impl Service<'_> {
+    fn root(&self) -> PathBuf {
+        self.world.lib().join("services").join(self.kind.name).join(&self.name)
+    }
+
+    fn file(&self, name: &str) -> String {
+        read_text(&self.root().join(name)).trim_end_matches('\n').to_owned()
+    }
+
+    fn put(&self, name: &str, text: &str) -> Answer {
+        let path = self.root().join(name);
+        if text.is_empty() {
+            remove_file(&path)?
+        } else {
+            write_whole(&path, format!("{text}\n").as_bytes())?
+        }
+        Ok(())
+    }
+
+    fn container(&self) -> String {
+        format!("dokku.{}.{}", self.kind.name, self.name)
+    }
+
+    fn host(&self) -> String {
+        self.container().replace(['.', '_'], "-")
+    }
+
+    fn database(&self) -> String {
+        self.name.replace(['.', '-'], "_")
+    }
+
+    fn dsn(&self) -> String {
+        let Kind { scheme, port, .. } = self.kind;
+        let user = if self.kind.user == "@" { &self.name } else { self.kind.user };
+        let login = if self.kind.password { format!("{user}:{}@", self.file("PASSWORD")) } else { String::new() };
+        let database = if self.kind.database { format!("/{}", self.database()) } else { String::new() };
+        format!("{scheme}://{login}{}:{port}{database}", self.host())
+    }
+
+    fn links(&self) -> Vec<String> {
+        self.file("LINKS").lines().map(str::to_owned).collect()
+    }
+
+    fn link_option(&self) -> String {
+        format!("--link {}:{}", self.container(), self.host())
+    }
+}
+
+fn existing<'a>(ctx: &Ctx, kind: &'a Kind, words: &[String], known: &[&str]) -> Answer<(Args, Service<'a>)> {
+    let mut all = known.to_vec();
+    all.extend(["force", "f", "quiet", "trace", "no-restart", "n"]);
+    let args = Args::parse(words, &all, false)?;
+    let Some(name) = args.rest().first().cloned() else {
+        return fail("Please specify a valid name for the service");
+    };
+    let service = Service { world: ctx.world.clone(), kind, name };
+    if service.root().is_dir() {
+        return Ok((args, service));
+    }
+    fail(format!("{} service {} does not exist", kind.title, service.name))
+}
+
+fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let known: Vec<String> =
+        CREATE.iter().flat_map(|(short, long)| [format!("{short}="), format!("{long}=")]).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let args = Args::parse(words, &known, false)?;
+    let value = |long: &str| {
+        let short = CREATE.iter().find(|(_, name)| *name == long).map_or("", |(short, _)| short);
+        args.value(long).or_else(|| args.value(short)).unwrap_or_default().to_owned()
+    };
+    let Some(name) = args.rest().first().cloned() else {
+        return fail("Please specify a valid name for the service");
+    };
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+        return fail("Please specify a valid name for the service. Valid characters are: [A-Za-z0-9_]+");
+    }
+    let service = Service { world: ctx.world.clone(), kind, name };
+    if service.root().is_dir() {
+        return fail(format!("{} service {} already exists", kind.title, service.name));
+    }
+    let (repository, version) = kind.image.split_once(':').unwrap_or((kind.image, "latest"));
+    let image = value("image");
+    let tag = value("image-version");
+    let image = format!(
+        "{}:{}",
+        if image.is_empty() { repository } else { &image },
+        if tag.is_empty() { version } else { &tag }
+    );
+    let world = ctx.world.clone();
+    if let Err(error) = deploy::engine(ctx, |state| match state.image(&image) {
+        Some(_) => Ok(()),
+        None => state.pull(&world, &image).map(drop),
+    })? {
+        ctx.error_line(&error.to_string());
+        return fail(format!("{} image {image} pull failed", kind.title));
+    }
+    let mut password = value("password");
+    if password.is_empty() {
+        password = ctx.world.fresh_id("password")?[..32].to_owned();
+    } else {
+        ctx.warn("Specified password may not be as secure as the auto-generated password");
+    }
+    if kind.root && !value("root-password").is_empty() {
+        ctx.warn("Specified root password may not be as secure as the auto-generated root password");
+    }
+    for (file, text) in [
+        ("PASSWORD", password),
+        ("ROOTPASSWORD", value("root-password")),
+        ("IMAGE", image),
+        ("CONFIG_OPTIONS", value("config-options")),
+        ("ENV", value("custom-env").replace(';', "\n")),
+        ("SERVICE_MEMORY", value("memory")),
+        ("SHM_SIZE", value("shm-size")),
+        ("INITIAL_NETWORK", value("initial-network")),
+        ("POST_CREATE_NETWORK", value("post-create-network")),
+        ("POST_START_NETWORK", value("post-start-network")),
+    ] {
+        service.put(file, &text)?;
+    }
+    for directory in ["data", kind.config_dir] {
+        std::fs::create_dir_all(service.root().join(directory))?;
+    }
+    triggers::call(ctx, "service-action", &["post-create", kind.name, &service.name])?;
+    bring_up(ctx, &service, true)
+}
+
+fn bring_up(ctx: &mut Ctx, service: &Service<'_>, first: bool) -> Answer {
+    let kind = service.kind;
+    let networks: Vec<String> =
+        service.file("POST_CREATE_NETWORK").split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if !networks.is_empty() {
+        ctx.detail("Connecting to networks after container create");
+    }
+    for network in &networks {
+        ctx.detail(&format!("- {network}"));
+    }
+    let mount = format!("{}:/data", service.root().join("data").display());
+    let initial = service.file("INITIAL_NETWORK");
+    let container = Container {
+        name: service.container(),
+        image: service.file("IMAGE"),
+        labels: [("dokku".to_owned(), "service".to_owned()), ("dokku.service".to_owned(), kind.name.to_owned())].into(),
+        mounts: vec![mount],
+        restart: "always".to_owned(),
+        ..Container::default()
+    };
+    let world = ctx.world.clone();
+    let behaviour = world.behaviour();
+    let host = service.host();
+    let begun = deploy::engine(ctx, |state| {
+        let id = state.create(&world, container)?;
+        state.connect(if initial.is_empty() { "bridge" } else { &initial }, &id, &[], "")?;
+        for network in &networks {
+            state.connect(network, &id, std::slice::from_ref(&host), "")?;
+        }
+        state.start(&behaviour, &id)?;
+        Ok(id)
+    })?;
+    let id = match begun {
+        Ok(id) => id,
+        Err(error) => {
+            ctx.error_line(&format!("Error response from daemon: {error}"));
+            return Err(Stop::Exit(1));
+        }
+    };
+    service.put("ID", &id)?;
+    ctx.detail("Waiting for container to be ready");
+    let up = deploy::engine(ctx, |state| state.container_mut(&id).map(|one| one.status == "running"))??;
+    if !up {
+        ctx.warn("Start of container timed out");
+        return Err(Stop::Exit(1));
+    }
+    if kind.name == "postgres" && first {
+        ctx.detail("Creating container database");
+        ctx.detail("Securing connection to database");
+    }
+    ctx.head(&format!("{} container created: {}", kind.title, service.name));
+    show(ctx, service)
+}
+
+fn facts(ctx: &Ctx, service: &Service<'_>) -> Answer<Vec<(&'static str, String)>> {
+    let mut state = State::load(&ctx.world)?;
+    state.refresh(&ctx.world.behaviour());
+    let container = state.container(&service.container());
+    let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let root = service.root();
+    let initial = service.file("INITIAL_NETWORK");
+    let network = if initial.is_empty() { "bridge" } else { &initial };
+    Ok(vec![
+        ("Config dir", root.join(service.kind.config_dir).display().to_string()),
+        ("Config options", service.file("CONFIG_OPTIONS")),
+        ("Data dir", root.join("data").display().to_string()),
+        ("Dsn", service.dsn()),
+        ("Exposed ports", dash(service.file("PORT"))),
+        ("Id", service.file("ID")),
+        (
+            "Internal ip",
+            container
+                .and_then(|one| one.networks.get(network))
+                .map(|endpoint| endpoint.address.clone())
+                .unwrap_or_default(),
+        ),
+        ("Initial network", initial.clone()),
+        ("Links", dash(service.links().join(" "))),
+        ("Post create network", service.file("POST_CREATE_NETWORK")),
+        ("Post start network", service.file("POST_START_NETWORK")),
+        ("Service root", root.display().to_string()),
+        ("Status", container.map_or_else(|| "missing".to_owned(), |one| one.status.clone())),
+        ("Version", service.file("IMAGE")),
+    ])
+}
+
+fn show(ctx: &mut Ctx, service: &Service<'_>) -> Answer {
+    ctx.head(&format!("{} {} service information", service.name, service.kind.name));
+    for (key, value) in facts(ctx, service)? {
+        ctx.line(&format!("       {:<20} {value:<25}", format!("{key}:")));
+    }
+    Ok(())
+}
+
+const INFO: [&str; 14] = [
+    "config-dir",
+    "config-options",
+    "data-dir",
+    "dsn",
+    "exposed-ports",
+    "id",
+    "internal-ip",
+    "initial-network",
+    "links",
+    "post-create-network",
+    "post-start-network",
+    "service-root",
+    "status",
+    "version",
+];
+
+fn info(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (args, service) = existing(ctx, kind, words, &INFO)?;
+    match INFO.iter().position(|flag| args.has(flag)) {
+        Some(at) => {
+            let value = facts(ctx, &service)?.swap_remove(at).1;
+            ctx.line(&value);
+            Ok(())
+        }
+        None => show(ctx, &service),
+    }
+}
+
+fn exists(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (_, service) = existing(ctx, kind, words, &[])?;
+    ctx.step(&format!("Service {} exists", service.name));
+    Ok(())
+}
+
+fn services(world: &World, kind: &str) -> Vec<String> {
+    names(&world.lib().join("services").join(kind))
+}
+
+fn list(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    Args::parse(words, &["quiet"], false)?;
+    let all = services(&ctx.world, kind.name);
+    if all.is_empty() {
+        ctx.warn(&format!("There are no {} services", kind.title));
+        return Ok(());
+    }
+    ctx.head(&format!("{} services", kind.title));
+    for name in all {
+        ctx.line(&name);
+    }
+    Ok(())
+}
+
+/// The variable by which an app knows a service.
+fn variable(world: &World, app: &str, dsn: &str) -> Option<String> {
+    let fits = |value: &str| value == dsn || value.strip_prefix(dsn).is_some_and(|rest| rest.starts_with('?'));
+    config::load(world, app).into_iter().find(|(_, value)| fits(value)).map(|(key, _)| key)
+}
+
+fn service_and_app<'a>(
+    ctx: &Ctx,
+    kind: &'a Kind,
+    words: &[String],
+    known: &[&str],
+) -> Answer<(Args, Service<'a>, String)> {
+    let (args, service) = existing(ctx, kind, words, known)?;
+    let Some(app) = args.rest().get(1).cloned() else {
+        return fail("Please specify an app to run the command on");
+    };
+    ctx.need_app(&app)?;
+    Ok((args, service, app))
+}
+
+fn no_restart(ctx: &Ctx, args: &Args) -> bool {
+    args.has("no-restart") || args.has("n") || ctx.globals.all.iter().any(|flag| flag == "--no-restart")
+}
+
+fn link(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (args, service, app) = service_and_app(ctx, kind, words, &["alias=", "a=", "querystring=", "q="])?;
+    let dsn = service.dsn();
+    if let Some(name) = variable(&ctx.world, &app, &dsn) {
+        return fail(format!("Already linked as {name}"));
+    }
+    let variables = config::load(&ctx.world, &app);
+    let name = match args.value("alias").or(args.value("a")) {
+        Some(alias) => {
+            let alias = alias.to_ascii_uppercase();
+            let name = format!("{}_URL", alias.strip_suffix("_URL").unwrap_or(&alias));
+            if variables.contains_key(&name) {
+                return fail(format!("Specified alias {} already in use", name.trim_end_matches("_URL")));
+            }
+            name
+        }
+        None => {
+            let usual = format!("{}_URL", kind.alias);
+            let coloured =
+                COLOURS.iter().map(|colour| format!("DOKKU_{}_{colour}_URL", kind.name.to_ascii_uppercase()));
+            match [usual].into_iter().chain(coloured).find(|name| !variables.contains_key(name)) {
+                Some(name) => name,
+                None => return fail("Unable to use default or generated URL alias"),
+            }
+        }
+    };
+    let option = [service.link_option()];
+    for phase in ["build", "deploy", "run"] {
+        docker_options::edit(&ctx.world, &app, "_default_", phase, &option, true)?;
+    }
+    let mut links = service.links();
+    links.push(app.clone());
+    links.sort();
+    links.dedup();
+    service.put("LINKS", &links.join("\n"))?;
+    let query = args.value("querystring").or(args.value("q")).map(|query| format!("?{query}")).unwrap_or_default();
+    let value = format!("{dsn}{query}");
+    config::put(&ctx.world, &app, &[(&name, &value)])?;
+    ctx.step("Setting config vars");
+    ctx.detail(&format!("{name}:  {value}"));
+    changed(ctx, &args, &app)
+}
+
+fn changed(ctx: &mut Ctx, args: &Args, app: &str) -> Answer {
+    if no_restart(ctx, args) {
+        ctx.detail("Skipping restart of linked app");
+        return Ok(());
+    }
+    if deploy::deployed(&ctx.world, app) {
+        ctx.step(&format!("Restarting app {app}"));
+        ctx.merged = true;
+        return deploy::release_and_deploy(ctx, app);
+    }
+    Ok(())
+}
+
+fn unlink(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (args, service, app) = service_and_app(ctx, kind, words, &[])?;
+    let Some(name) = variable(&ctx.world, &app, &service.dsn()) else {
+        return fail(format!("Not linked to app {app}"));
+    };
+    drop_link(ctx, &service, &app)?;
+    ctx.step(&format!("Unsetting {name}"));
+    changed(ctx, &args, &app)
+}
+
+fn drop_link(ctx: &Ctx, service: &Service<'_>, app: &str) -> Answer {
+    let mut variables = config::load(&ctx.world, app);
+    if let Some(name) = variable(&ctx.world, app, &service.dsn()) {
+        variables.remove(&name);
+        config::store(&ctx.world, app, &variables)?;
+    }
+    for phase in ["build", "deploy", "run"] {
+        docker_options::edit(&ctx.world, app, "_default_", phase, &[service.link_option()], false)?;
+    }
+    let links: Vec<String> = service.links().into_iter().filter(|name| name != app).collect();
+    service.put("LINKS", &links.join("\n"))
+}
+
+/// Takes an app that goes from all services; each is told, linked or not.
+pub(in crate::sandbox) fn unlink_all(ctx: &mut Ctx, app: &str) -> Answer {
+    for plugin in ctx.world.datastores().into_keys() {
+        let Some(kind) = KINDS.iter().find(|kind| kind.name == plugin) else { continue };
+        for name in services(&ctx.world, kind.name) {
+            ctx.line(&format!("Unlinking from {name}"));
+            let service = Service { world: ctx.world.clone(), kind, name };
+            drop_link(ctx, &service, app)?;
+        }
+    }
+    Ok(())
+}
+
+fn linked(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (_, service, app) = service_and_app(ctx, kind, words, &[])?;
+    if service.links().contains(&app) {
+        ctx.step(&format!("Service {} is linked to {app}", service.name));
+        return Ok(());
+    }
+    fail(format!("Service {} is not linked to {app}", service.name))
+}
+
+fn links(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (_, service) = existing(ctx, kind, words, &[])?;
+    for app in service.links() {
+        ctx.line(&app);
+    }
+    Ok(())
+}
+
+fn app_links(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let args = Args::parse(words, &[], false)?;
+    let app = args.app()?.to_owned();
+    ctx.need_app(&app)?;
+    for name in services(&ctx.world, kind.name) {
+        let service = Service { world: ctx.world.clone(), kind, name };
+        if service.links().contains(&app) {
+            ctx.line(&service.name);
+        }
+    }
+    Ok(())
+}
+
+fn pause(ctx: &mut Ctx, service: &Service<'_>) -> Answer {
+    ctx.head("Pausing container");
+    deploy::engine(ctx, |state| state.stop(&service.container(), 0))??;
+    ctx.detail("Container paused");
+    Ok(())
+}
+
+fn take_away(ctx: &mut Ctx, service: &Service<'_>) -> Answer {
+    ctx.detail("Removing container");
+    deploy::engine(ctx, |state| {
+        state.remove(&service.container());
+        Ok(())
+    })??;
+    Ok(())
+}
+
+fn destroy(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (args, service) = existing(ctx, kind, words, &[])?;
+    if !service.links().is_empty() {
+        return fail("Cannot delete linked service");
+    }
+    if !args.has("force") && !args.has("f") && !ctx.globals.force {
+        ctx.warn("WARNING: Potentially Destructive Action");
+        ctx.warn(&format!("This command will destroy {} {} service.", service.name, kind.title));
+        ctx.warn(&format!("To proceed, type \"{}\"", service.name));
+        ctx.line("");
+        let answer = String::from_utf8_lossy(&ctx.read_stdin()?).into_owned();
+        match answer.lines().next() {
+            None => return Err(Stop::Exit(1)),
+            Some(line) if line.trim() == service.name => {}
+            Some(_) => return fail("Confirmation did not match. Aborted."),
+        }
+    }
+    ctx.head(&format!("Deleting {}", service.name));
+    pause(ctx, &service)?;
+    take_away(ctx, &service)?;
+    ctx.detail("Removing data");
+    remove_dir(&service.root())?;
+    ctx.head(&format!("{} container deleted: {}", kind.title, service.name));
+    Ok(())
+}
+
+fn stop(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (_, service) = existing(ctx, kind, words, &[])?;
+    let up = State::load(&ctx.world)?.container(&service.container()).is_some_and(Container::active);
+    if !up {
+        ctx.head("Container already paused");
+        return Ok(());
+    }
+    pause(ctx, &service)?;
+    take_away(ctx, &service)
+}
+
+fn start(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (_, service) = existing(ctx, kind, words, &[])?;
+    ctx.head("Starting container");
+    if State::load(&ctx.world)?.container(&service.container()).is_some_and(Container::active) {
+        ctx.head("Service is already started");
+        return Ok(());
+    }
+    bring_up(ctx, &service, false)
+}
+
+fn expose(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (args, service) = existing(ctx, kind, words, &[])?;
+    if !service.file("PORT").is_empty() {
+        return fail(format!("Service {} already exposed on port(s) {}", service.name, service.file("PORT")));
+    }
+    let ports = match &args.rest()[1..] {
+        [] => format!("{}->{}", kind.port, 20_000 + std::process::id() % 10_000),
+        given => given.iter().map(|port| format!("{}->{port}", kind.port)).collect::<Vec<_>>().join(" "),
+    };
+    service.put("PORT", &ports)?;
+    ctx.step(&format!("Service {} exposed on port(s) [container->host]: {ports} ", service.name));
+    Ok(())
+}
+
+fn unexpose(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (_, service) = existing(ctx, kind, words, &[])?;
+    service.put("PORT", "")?;
+    ctx.step(&format!("Service {} unexposed", service.name));
+    Ok(())
+}
+
+fn set(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (args, service) = existing(ctx, kind, words, &[])?;
+    let key = args.at(1, "a property")?;
+    if !matches!(key, "initial-network" | "post-create-network" | "post-start-network") {
+        return fail(
+            "Invalid key specified, valid keys include: initial-network, post-create-network, post-start-network",
+        );
+    }
+    let value = args.rest()[2..].join(",");
+    let what = if value.is_empty() { format!("Unsetting {key}") } else { format!("Setting {key} to {value}") };
+    ctx.head(&what);
+    service.put(&key.to_ascii_uppercase().replace('-', "_"), &value)
+}
+
+/// What a service's own client answers, as far as its statements can be told by their first words.
+fn connect(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
+    let (_, service) = existing(ctx, kind, words, &[])?;
+    if !State::load(&ctx.world)?.container(&service.container()).is_some_and(Container::active) {
+        return fail(format!("Service {} container is not running", service.name));
+    }
+    let text = String::from_utf8_lossy(&ctx.read_stdin()?).into_owned();
+    let record = service.root().join("statements.sql");
+    write_whole(&record, format!("{}{text}", read_text(&record)).as_bytes())?;
+    match kind.name {
+        "postgres" => {
+            for statement in text.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+                let words: Vec<String> = statement.split_whitespace().take(2).map(str::to_uppercase).collect();
+                match words.first().map(String::as_str) {
+                    Some("CREATE" | "ALTER" | "DROP") => ctx.line(&words.join(" ")),
+                    Some("GRANT" | "REVOKE" | "SET") => ctx.line(&words[0]),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+        "redis" => {
+            ctx.error_line(
+                "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.",
+            );
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                let reply = if line.trim().eq_ignore_ascii_case("ping") { "PONG" } else { "OK" };
+                ctx.line(reply);
+            }
+            Ok(())
+        }
+        "mysql" | "mariadb" => {
+            // The client is the service's own limited user.
+            for (number, line) in text.lines().enumerate() {
+                for statement in line.split(';').map(str::trim) {
+                    let words: Vec<&str> = statement.split_whitespace().collect();
+                    let [verb, what, name, ..] = words.as_slice() else { continue };
+                    if verb.eq_ignore_ascii_case("create")
+                        && what.eq_ignore_ascii_case("database")
+                        && *name != service.database()
+                    {
+                        for line in ["--------------", statement, "--------------", ""] {
+                            ctx.error_line(line);
+                        }
+                        ctx.error_line(&format!(
+                            "ERROR 1044 (42000) at line {}: Access denied for user '{}'@'%' to database '{name}'",
+                            number + 1,
+                            kind.user
+                        ));
+                        return Err(Stop::Exit(1));
+                    }
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
