@@ -53,6 +53,7 @@ pub(crate) fn plan(dir: &Path, name: Option<&str>, observed: &Observed, last: Op
         remembered: last.map(|last| &last.desired),
         allowed_paths: &[],
         reserved: &reserved,
+        sent: None,
         findings: &findings,
     };
     let desired = map(&ctx);
