@@ -182,6 +182,11 @@ pub(super) fn restore(step: &Step<'_>, target: &Path) -> Ran {
             gone(fs::remove_file(&path)).map_err(|error| problem("remove", &path, &error))?;
         }
     }
+    for relative in replaced.kept.iter().chain(&replaced.new) {
+        if link_above(target, relative).is_none() {
+            half_written(place(target, relative).parent());
+        }
+    }
     replaced.made.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
     for dir in &replaced.made {
         // One that something else lies in by now stays.
@@ -364,7 +369,7 @@ fn write(path: &Path, file: &Wanted) -> io::Result<()> {
         gone(fs::remove_file(path))?;
         return std::os::unix::fs::symlink(link, path);
     }
-    let mut temp = tempfile::Builder::new().prefix(".dokku-compose-").tempfile_in(folder)?;
+    let mut temp = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(folder)?;
     match &file.content {
         Content::File(source) => drop(io::copy(&mut fs::File::open(source)?, temp.as_file_mut())?),
         Content::Text(text) => io::Write::write_all(temp.as_file_mut(), text.as_bytes())?,
@@ -376,6 +381,19 @@ fn write(path: &Path, file: &Wanted) -> io::Result<()> {
     // which is what the plan does.
     temp.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// How the name of a file begins that is not written whole yet.
+const HALF_WRITTEN: &str = ".dokku-compose-";
+
+/// Removes from a directory what a delivery that was killed had begun to write.
+fn half_written(dir: Option<&Path>) {
+    for entry in dir.and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(HALF_WRITTEN.as_bytes()) {
+            // One that stays is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

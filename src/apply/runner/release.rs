@@ -4,12 +4,14 @@
 //! at the new release, and the next restart would run it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ActionError, Done, Ran, Step};
 use crate::dokku;
 use crate::plan::Release;
 use crate::process::Command;
+use crate::state::store;
 
 pub(super) fn keep(step: &Step<'_>, release: &Release) -> Ran {
     if release.image_id.is_empty() {
@@ -17,6 +19,12 @@ pub(super) fn keep(step: &Step<'_>, release: &Release) -> Ran {
     }
     let (repository, tag) = release.keep.split_once(':').unwrap_or((&release.keep, "previous"));
     let before = step.engine().image(&release.keep)?.map(|facts| facts.id);
+    if before.is_none() {
+        let note = first_kept(step, release);
+        store::create_dir(&step.context.before)
+            .and_then(|()| store::write_bytes(&note, b""))
+            .map_err(|error| ActionError::new(error.to_string()))?;
+    }
     step.engine().image_tag(&release.image_id, repository, tag)?;
     if let Some(before) = before.filter(|before| *before != release.image_id) {
         // The release before the last. Dokku's own cleanup is off for the app, so it goes here, unless something
@@ -26,7 +34,20 @@ pub(super) fn keep(step: &Step<'_>, release: &Release) -> Ran {
     Ok(Done::default())
 }
 
+/// The note in the run's folder that no release of the app was kept before.
+fn first_kept(step: &Step<'_>, release: &Release) -> PathBuf {
+    step.context.before.join(format!("kept-{}", release.keep.replace(['/', ':'], "-")))
+}
+
 pub(super) fn restore(step: &Step<'_>, app: &str, release: &Release) -> Ran {
+    let done = bring_back(step, app, release)?;
+    if first_kept(step, release).exists() {
+        step.engine().image_remove(&release.keep)?;
+    }
+    Ok(done)
+}
+
+fn bring_back(step: &Step<'_>, app: &str, release: &Release) -> Ran {
     let latest = format!("dokku/{app}:latest");
     let engine = step.engine();
     let now = engine.image(&latest)?.map(|facts| facts.id).unwrap_or_default();
