@@ -150,10 +150,7 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
     let target = ctx.site.storage(ctx.project).join(relative);
     let shown = relative.display().to_string();
     let source = source.canonicalize().unwrap_or_else(|_| source.clone());
-    let create = volume
-        .bind
-        .as_ref()
-        .is_none_or(|options| options.create_host_path);
+    let create = volume.bind.as_ref().is_none_or(|options| options.create_host_path);
     let (content, digest) = match tree::digest(&source) {
         Ok(Some(digest)) => (FileContent::Path { path: source }, digest),
         Ok(None) if !create => {

@@ -6,7 +6,13 @@ use serde_json::json;
 
 use crate::bench::{Bench, PROJECT};
 
-const SECRETS: [&str; 5] = ["pw-from-dotenv-4711", "pw-of-the-control-app-4712", "token-in-a-file-4713", "pw-in-the-environment-4714", "pw-of-a-build-4715"];
+const SECRETS: [&str; 5] = [
+    "pw-from-dotenv-4711",
+    "pw-of-the-control-app-4712",
+    "token-in-a-file-4713",
+    "pw-in-the-environment-4714",
+    "pw-of-a-build-4715",
+];
 
 const FILE: &str = r#"services:
   db:
@@ -49,7 +55,9 @@ fn search(root: &Path, at: &Path, found: &mut Vec<String>) {
         } else if !may_hold(&name) {
             let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
             // The repository that a build makes holds what the compose file's folder holds.
-            found.extend(SECRETS.iter().filter(|secret| text.contains(**secret)).map(|secret| format!("{secret} in {name}")));
+            found.extend(
+                SECRETS.iter().filter(|secret| text.contains(**secret)).map(|secret| format!("{secret} in {name}")),
+            );
         }
     }
 }
@@ -58,7 +66,9 @@ fn check(bench: &Bench, outputs: &[String], when: &str) {
     let mut found = Vec::new();
     search(bench.world.root(), bench.world.root(), &mut found);
     for secret in SECRETS {
-        found.extend(outputs.iter().filter(|text| text.contains(secret)).map(|text| format!("{secret} in the output {text}")));
+        found.extend(
+            outputs.iter().filter(|text| text.contains(secret)).map(|text| format!("{secret} in the output {text}")),
+        );
     }
     found.retain(|one| !(one.contains("pw-of-a-build") && one.contains("calls.jsonl")));
     assert!(found.is_empty(), "{when}: {found:#?}");
@@ -67,7 +77,10 @@ fn check(bench: &Bench, outputs: &[String], when: &str) {
 #[test]
 fn secrets_are_nowhere_but_where_they_are_used() {
     let bench = Bench::new();
-    bench.write("compose.yaml", FILE).write(".env", "DB_PASSWORD=pw-from-dotenv-4711\n").write("token.txt", "token-in-a-file-4713\n");
+    bench
+        .write("compose.yaml", FILE)
+        .write(".env", "DB_PASSWORD=pw-from-dotenv-4711\n")
+        .write("token.txt", "token-in-a-file-4713\n");
     bench.write("app/Dockerfile", "FROM alpine:3\nARG TOKEN\nCMD [\"sleep\"]\n");
     bench.dokku(&["apps:create", PROJECT]).ends(0);
     bench.dokku(&["config:set", "--no-restart", PROJECT, "CONTROL_SECRET=pw-of-the-control-app-4712"]).ends(0);

@@ -50,13 +50,21 @@ fn an_unhealthy_container_does_not_replace_a_healthy_one() {
     bench.edit("redis:7", "acme/queue:7");
     bench.import(&[]).ends(0);
     let (before, containers) = (bench.snapshot(), bench.containers());
-    std::fs::write(bench.world.path("behaviour.json"), json!({ "containers": { "shop-cache*": { "health": "unhealthy" } } }).to_string()).unwrap();
+    std::fs::write(
+        bench.world.path("behaviour.json"),
+        json!({ "containers": { "shop-cache*": { "health": "unhealthy" } } }).to_string(),
+    )
+    .unwrap();
     bench.edit("acme/queue:7", "acme/queue:8");
     let ran = bench.import(&[]).ends(3);
     assert!(ran.err.contains("unhealthy"), "{}", ran.err);
     std::fs::remove_file(bench.world.path("behaviour.json")).unwrap();
     before.same(&bench.snapshot(), "after the gate refused");
-    assert_eq!(bench.containers()["shop-cache.web.1"], containers["shop-cache.web.1"], "the old container was replaced");
+    assert_eq!(
+        bench.containers()["shop-cache.web.1"],
+        containers["shop-cache.web.1"],
+        "the old container was replaced"
+    );
 }
 
 #[test]
@@ -96,7 +104,9 @@ fn an_app_that_was_destroyed_is_drift_and_is_made_again() {
     assert!(status.err.contains("the app is gone"), "{}", status.all());
     bench.import(&[]).ends(0);
     let versions = |path: &str| path.contains("/versions/") || path.ends_with("/state.json");
-    right.without(versions).same(&bench.snapshot().without_commits().without(versions), "after the import that makes it again");
+    right
+        .without(versions)
+        .same(&bench.snapshot().without_commits().without(versions), "after the import that makes it again");
 }
 
 #[test]
