@@ -19,7 +19,7 @@ const TRIGGERS: [(&str, &[&str]); 6] = [
     ("post-extract", &["blog", "/tmp", "0123abc"]),
     ("post-delete", &["blog", "latest"]),
     ("post-app-rename-setup", &["blog", "blog2"]),
-    ("post-app-clone-setup", &["blog", "blog2"]),
+    ("post-app-clone", &["blog", "blog2"]),
 ];
 
 type Case = (String, Box<dyn Fn() -> Command>);

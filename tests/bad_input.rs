@@ -1,6 +1,8 @@
 //! What a user can get wrong, and what can be wrong with a server: each is told with its place, ends with the
 //! documented exit code, and leaves the server as it was. The server is the program's own sandbox.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;

@@ -15,28 +15,28 @@ use dokku_compose::sandbox::{CallRecord, World, create_with};
 pub fn compose(services: usize) -> String {
     let mut out = String::from("name: big\nservices:\n");
     for index in 0..services {
-        let _ = write!(out, "  service-{index}:\n");
+        let _ = writeln!(out, "  service-{index}:");
         if index % 2 == 0 {
             out.push_str("    build:\n      context: ./context\n      args:\n        VERSION: \"1\"\n");
         } else {
-            let _ = write!(out, "    image: registry.example/team/service-{index}:1.2.3\n");
+            let _ = writeln!(out, "    image: registry.example/team/service-{index}:1.2.3");
         }
         out.push_str("    environment:\n");
         for variable in 0..10 {
-            let _ = write!(out, "      VARIABLE_{variable}: value-{variable}-of-service-{index}\n");
+            let _ = writeln!(out, "      VARIABLE_{variable}: value-{variable}-of-service-{index}");
         }
         let _ = write!(out, "    ports:\n      - \"{}:8080\"\n      - \"{}:9090\"\n", 10_000 + index, 20_000 + index);
-        let _ = write!(out, "    volumes:\n      - data-{index}:/var/lib/data\n");
+        let _ = writeln!(out, "    volumes:\n      - data-{index}:/var/lib/data");
         out.push_str("    healthcheck:\n      test: [\"CMD\", \"wget\", \"-q\", \"http://localhost:8080/health\"]\n");
         out.push_str("      interval: 10s\n      timeout: 3s\n      retries: 3\n");
         if index > 0 {
             let before = index - 1;
-            let _ = write!(out, "    depends_on:\n      service-{before}:\n        condition: service_healthy\n");
+            let _ = writeln!(out, "    depends_on:\n      service-{before}:\n        condition: service_healthy");
         }
     }
     out.push_str("volumes:\n");
     for index in 0..services {
-        let _ = write!(out, "  data-{index}: {{}}\n");
+        let _ = writeln!(out, "  data-{index}: {{}}");
     }
     out
 }
@@ -92,8 +92,8 @@ pub fn only_tried() -> bool {
 pub fn apps(services: usize, chained: bool) -> String {
     let mut out = String::from("services:\n");
     for index in 0..services {
-        let _ = write!(out, "  app{index}:\n    image: traefik/whoami:v1.{index}\n");
-        let _ = write!(out, "    environment:\n      NAME: app{index}\n      MODE: production\n");
+        let _ = writeln!(out, "  app{index}:\n    image: traefik/whoami:v1.{index}");
+        let _ = writeln!(out, "    environment:\n      NAME: app{index}\n      MODE: production");
         let _ = write!(out, "    ports:\n      - \"{}:80\"\n", 8000 + index);
         if chained && index > 0 {
             let _ = write!(out, "    depends_on:\n      - app{}\n", index - 1);

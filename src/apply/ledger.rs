@@ -311,7 +311,7 @@ mod tests {
         let done = Entry::Done { op: 0 };
         let undo = Entry::UndoStarted { op: 0 };
         let illegal: [&[Entry]; 10] = [
-            &[started.clone()],
+            std::slice::from_ref(&started),
             &[begin(1), begin(1)],
             &[begin(1), done.clone()],
             &[begin(1), Entry::Started { op: 1 }],

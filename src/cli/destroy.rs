@@ -30,6 +30,11 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
     if !dir.exists() {
         return Err(unknown(&args.project));
     }
+    // Containers, networks and volumes go straight to the engine; they are the project's app's.
+    if !session.dokku.may(&["apps:destroy", &args.project])? {
+        let message = format!("you may not destroy {} on this server: nothing was removed", args.project);
+        return Err(Failed::new(Exit::Wrong, message).into());
+    }
     let wait = Duration::from_secs(args.lock_wait);
     let lock = Lock::acquire(&dir, "compose:destroy", &session.env, wait, &|| false).map_err(lock_error)?;
     if unfinished(&dir)?.is_some() {

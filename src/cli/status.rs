@@ -171,9 +171,8 @@ fn print(printer: &Printer, state: &State, rows: &[Row]) {
     for row in rows {
         let count = if row.kind == "job" { String::new() } else { format!("{}/{}", row.running, row.desired) };
         printer.result(
-            &format!("       {:service$}  {:9}  {:name$}  {count:5}  {}", row.service, row.kind, row.name, row.health)
-                .trim_end()
-                .to_owned(),
+            format!("       {:service$}  {:9}  {:name$}  {count:5}  {}", row.service, row.kind, row.name, row.health)
+                .trim_end(),
         );
         for drift in &row.drift {
             printer.warn(&format!("{}: {drift}", row.service));

@@ -141,8 +141,7 @@ fn explain(messages: &[String], output: &str) -> String {
     let cause = output
         .lines()
         .map(|line| strip_ansi(line).trim().to_owned())
-        .filter(|line| CAUSES.iter().any(|start| line.starts_with(start)))
-        .last();
+        .rfind(|line| CAUSES.iter().any(|start| line.starts_with(start)));
     let told: Vec<&str> =
         messages.iter().map(String::as_str).filter(|line| !HARMLESS.iter().any(|text| line.contains(text))).collect();
     let words = match told.as_slice() {

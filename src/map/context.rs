@@ -70,7 +70,8 @@ impl Context<'_> {
         if crate::compose::is_within(file, root).unwrap_or(true) {
             return true;
         }
-        let message = format!("{} is outside of what was sent", file.display());
+        let shown = file.strip_prefix(&self.compose.working_dir).unwrap_or(file);
+        let message = format!("{} is outside of what was sent", shown.display());
         self.error(
             "host-path",
             path,

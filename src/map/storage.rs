@@ -148,6 +148,7 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
         return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
     }
     let target = ctx.site.storage(ctx.project).join(relative);
+    let shown = relative.display().to_string();
     let source = source.canonicalize().unwrap_or_else(|_| source.clone());
     let create = volume.bind.as_ref().is_none_or(|options| options.create_host_path);
     let (content, digest) = match tree::digest(&source) {
@@ -156,7 +157,7 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
             ctx.error(
                 "missing-source",
                 path,
-                format!("{} does not exist", relative.display()),
+                format!("{shown} does not exist"),
                 "create it, or set create_host_path: true",
             );
             return None;
@@ -166,7 +167,7 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
             ctx.error(
                 "unreadable-source",
                 path,
-                format!("cannot read {}: {error}", relative.display()),
+                format!("cannot read {shown}: {error}"),
                 "make it readable for user dokku",
             );
             return None;

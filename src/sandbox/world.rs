@@ -198,6 +198,8 @@ fn write_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(&temporary)?;
     file.write_all(bytes)?;
     fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))?;
+    // A program that somebody has open for writing cannot be run.
+    drop(file);
     fs::rename(&temporary, path)
 }
 

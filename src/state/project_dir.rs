@@ -179,7 +179,7 @@ mod tests {
         dir.sweep().unwrap();
         assert_eq!(list_all(dir.root()).unwrap(), ["state.json", "versions"]);
         assert!(list_all(&dir.versions()).unwrap().is_empty());
-        assert_eq!(ProjectDir::list(&site).unwrap(), [dir.clone()]);
+        assert_eq!(ProjectDir::list(&site).unwrap(), std::slice::from_ref(&dir));
         dir.remove().unwrap();
         dir.remove().unwrap();
         assert!(ProjectDir::list(&site).unwrap().is_empty() && !dir.exists());

@@ -17,9 +17,6 @@ mod updates;
 
 use std::path::{Path, PathBuf};
 
-/// Folders of fixtures that other tests own.
-const OTHERS: &[&str] = &["diagnostics", "go", "stacks", "transcripts", "updates", "sandbox"];
-
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
@@ -32,10 +29,10 @@ pub(crate) fn directories(root: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The cases of single features: those folders of the fixtures that no other test owns.
+/// The cases of single features: the folders with a `plan.txt`, which may be empty in a new one.
 pub(crate) fn features() -> Vec<PathBuf> {
     let mut all = directories(&fixtures());
-    all.retain(|dir| !OTHERS.iter().any(|other| dir.ends_with(other)));
+    all.retain(|dir| dir.join("plan.txt").exists());
     all
 }
 

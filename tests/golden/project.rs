@@ -7,7 +7,7 @@ use dokku_compose::compose::{Disk, Request, load};
 use dokku_compose::diag::{Diagnostic, Severity, Sources, Style, render};
 use dokku_compose::docker::{ImageFacts, NetworkFacts, VolumeFacts};
 use dokku_compose::map::resources::Desired;
-use dokku_compose::map::{Context, Findings, map};
+use dokku_compose::map::{Context, Findings, map, precheck};
 use dokku_compose::model::Project;
 use dokku_compose::observe::Observed;
 use dokku_compose::plan::{Inputs, Last, Plan, conflicts, reconcile};
@@ -38,6 +38,7 @@ pub(crate) fn plan(dir: &Path, name: Option<&str>, observed: &Observed, last: Op
     let Some(project) = &loaded.project else {
         return Planned { desired: Desired::default(), plan: None, findings: drawn(dir, &found, &loaded.sources) };
     };
+    found.extend(precheck::check(project).items);
     let findings = Findings::default();
     let site = Site::from_env(&BTreeMap::new());
     let domains = ["dokku.me".to_owned()];
@@ -53,6 +54,7 @@ pub(crate) fn plan(dir: &Path, name: Option<&str>, observed: &Observed, last: Op
         remembered: last.map(|last| &last.desired),
         allowed_paths: &[],
         reserved: &reserved,
+        sent: None,
         findings: &findings,
     };
     let desired = map(&ctx);

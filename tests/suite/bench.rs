@@ -198,6 +198,13 @@ impl Bench {
         self.world.set_faults(&Faults::default()).unwrap();
     }
 
+    /// Gives the server a key of digests before the first import does.
+    pub fn give_key(&self) {
+        let key = self.world.path("lib/data/compose/digest.key");
+        fs::create_dir_all(key.parent().unwrap()).unwrap();
+        fs::write(key, [7; 32]).unwrap();
+    }
+
     /// Keeps the world as it is, for [`Bench::restore`].
     pub fn save(&self) {
         copy(self.world.root(), &self.path("saved"));
@@ -225,10 +232,12 @@ impl Bench {
             "pre-delete",
             "post-delete",
             "post-app-rename-setup",
-            "post-app-clone-setup",
+            "post-app-clone",
             "pre-restore",
         ];
         for name in triggers.into_iter().chain(["functions"]) {
+            assert!(from.join(name).is_file(), "the plugin has no {name}");
+            let _ = fs::remove_file(plugin.join(name));
             std::os::unix::fs::symlink(from.join(name), plugin.join(name)).unwrap();
         }
         let config = fs::read_to_string(from.join("config")).unwrap();

@@ -28,15 +28,92 @@ fn variables(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, OsString)> {
 /// Environments of callers, by name.
 fn callers() -> Vec<(&'static str, Vec<(&'static str, OsString)>)> {
     let mut all = vec![
-        ("root's shell", variables(&[("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/bash"), ("TERM", "xterm"), ("LANG", "en_US.UTF-8"), ("SUDO_COMMAND", "/usr/bin/dokku compose:import"), ("MAIL", "/var/mail/root")])),
-        ("ssh", variables(&[("SSH_USER", "dokku"), ("SSH_NAME", "admin"), ("NAME", "admin"), ("SSH_ORIGINAL_COMMAND", "compose:import shop"), ("SSH_CLIENT", "10.0.0.1 1 22"), ("LC_ALL", "C")])),
-        ("a trigger", variables(&[("DOKKU_APP_NAME", "other"), ("DOKKU_GLOBAL_FLAGS", "--force --app other"), ("DOKKU_TRACE", "1"), ("DOKKU_APPS_FORCE_DELETE", "1"), ("DOKKU_PID", "1"), ("PLUGIN_PATH", "/var/lib/dokku/plugins")])),
-        ("a push", variables(&[("GIT_DIR", "/nonexistent"), ("GIT_OBJECT_DIRECTORY", "/nonexistent"), ("GIT_QUARANTINE_PATH", "/nonexistent"), ("GIT_WORK_TREE", "/nonexistent"), ("GIT_INDEX_FILE", "/nonexistent")])),
-        ("a compose user", variables(&[("COMPOSE_FILE", "/nonexistent.yaml"), ("COMPOSE_PROJECT_NAME", "evil"), ("COMPOSE_PROFILES", "extra"), ("COMPOSE_ENV_FILES", "/nonexistent"), ("COMPOSE_PATH_SEPARATOR", ";"), ("COMPOSE_DISABLE_ENV_FILE", "1")])),
-        ("the file's own variables", variables(&[("IMAGE", "evil"), ("TAG", "evil"), ("UID", "666"), ("USER", "evil"), ("PASSED", "evil"), ("FROM_ENV_FILE", "evil"), ("DB_PASSWORD", "evil"), ("CACHE", "evil"), ("FLAVOUR", "evil")])),
-        ("an attacker", variables(&[("LD_PRELOAD", "/nonexistent.so"), ("IFS", "/"), ("BASH_ENV", "/nonexistent"), ("ENV", "/nonexistent"), ("SHELLOPTS", "xtrace"), ("TMPDIR", "/tmp"), ("RUST_LOG", "trace")])),
+        (
+            "root's shell",
+            variables(&[
+                ("USER", "root"),
+                ("LOGNAME", "root"),
+                ("SHELL", "/bin/bash"),
+                ("TERM", "xterm"),
+                ("LANG", "en_US.UTF-8"),
+                ("SUDO_COMMAND", "/usr/bin/dokku compose:import"),
+                ("MAIL", "/var/mail/root"),
+            ]),
+        ),
+        (
+            "ssh",
+            variables(&[
+                ("SSH_USER", "dokku"),
+                ("SSH_NAME", "admin"),
+                ("NAME", "admin"),
+                ("SSH_ORIGINAL_COMMAND", "compose:import shop"),
+                ("SSH_CLIENT", "10.0.0.1 1 22"),
+                ("LC_ALL", "C"),
+            ]),
+        ),
+        (
+            "a trigger",
+            variables(&[
+                ("DOKKU_APP_NAME", "other"),
+                ("DOKKU_GLOBAL_FLAGS", "--force --app other"),
+                ("DOKKU_TRACE", "1"),
+                ("DOKKU_APPS_FORCE_DELETE", "1"),
+                ("DOKKU_PID", "1"),
+                ("PLUGIN_PATH", "/var/lib/dokku/plugins"),
+            ]),
+        ),
+        (
+            "a push",
+            variables(&[
+                ("GIT_DIR", "/nonexistent"),
+                ("GIT_OBJECT_DIRECTORY", "/nonexistent"),
+                ("GIT_QUARANTINE_PATH", "/nonexistent"),
+                ("GIT_WORK_TREE", "/nonexistent"),
+                ("GIT_INDEX_FILE", "/nonexistent"),
+            ]),
+        ),
+        (
+            "a compose user",
+            variables(&[
+                ("COMPOSE_FILE", "/nonexistent.yaml"),
+                ("COMPOSE_PROJECT_NAME", "evil"),
+                ("COMPOSE_PROFILES", "extra"),
+                ("COMPOSE_ENV_FILES", "/nonexistent"),
+                ("COMPOSE_PATH_SEPARATOR", ";"),
+                ("COMPOSE_DISABLE_ENV_FILE", "1"),
+            ]),
+        ),
+        (
+            "the file's own variables",
+            variables(&[
+                ("IMAGE", "evil"),
+                ("TAG", "evil"),
+                ("UID", "666"),
+                ("USER", "evil"),
+                ("PASSED", "evil"),
+                ("FROM_ENV_FILE", "evil"),
+                ("DB_PASSWORD", "evil"),
+                ("CACHE", "evil"),
+                ("FLAVOUR", "evil"),
+            ]),
+        ),
+        (
+            "an attacker",
+            variables(&[
+                ("LD_PRELOAD", "/nonexistent.so"),
+                ("IFS", "/"),
+                ("BASH_ENV", "/nonexistent"),
+                ("ENV", "/nonexistent"),
+                ("SHELLOPTS", "xtrace"),
+                ("TMPDIR", "/tmp"),
+                ("RUST_LOG", "trace"),
+            ]),
+        ),
     ];
-    all.push(("bytes that are no text", vec![("BROKEN", OsString::from_vec(vec![b'x', 0xff, 0xfe])), ("LC_NAME", OsString::from_vec(vec![0xc3]))]));
+    all.push((
+        "bytes that are no text",
+        vec![("BROKEN", OsString::from_vec(vec![b'x', 0xff, 0xfe])), ("LC_NAME", OsString::from_vec(vec![0xc3]))],
+    ));
     all
 }
 
@@ -52,7 +129,11 @@ fn the_plan_is_the_same_for_every_caller() {
             bench.edit("acme/web", "acme/site");
         }
         let source = bench.source().display().to_string();
-        for args in [vec!["plan", PROJECT, &source, "--format", "json"], vec!["plan", PROJECT, &source, "--operations"], vec!["config", &source]] {
+        for args in [
+            vec!["plan", PROJECT, &source, "--format", "json"],
+            vec!["plan", PROJECT, &source, "--operations"],
+            vec!["config", &source],
+        ] {
             let plain = bench.run(&args).ends(0).out;
             assert!(!plain.contains("evil") && (args[0] != "config" || plain.contains("from-the-file")), "{plain}");
             for (caller, env) in callers() {
@@ -88,10 +169,15 @@ fn children_have_the_allow_list_and_nothing_else() {
     // The world's programs start this one, which writes its environment down.
     let spy = bench.path("spy");
     let seen = bench.path("seen");
-    let script = format!("#!/bin/sh\ncase $1 in sandbox-*) env | cut -d= -f1 >>'{}' ;; esac\nexec '{}' \"$@\"\n", seen.display(), program().display());
+    let script = format!(
+        "#!/bin/sh\ncase $1 in sandbox-*) env | cut -d= -f1 >>'{}' ;; esac\nexec '{}' \"$@\"\n",
+        seen.display(),
+        program().display()
+    );
     std::fs::write(&spy, script).unwrap();
     std::fs::set_permissions(&spy, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut env: Vec<(&str, OsString)> = callers().into_iter().flat_map(|(_, env)| env).filter(|(name, _)| *name != "LD_PRELOAD").collect();
+    let mut env: Vec<(&str, OsString)> =
+        callers().into_iter().flat_map(|(_, env)| env).filter(|(name, _)| *name != "LD_PRELOAD").collect();
     env.push(("DOKKU_COMPOSE_BIN", spy.into_os_string()));
     env.push(("AWS_SECRET_ACCESS_KEY", "x".into()));
     let args = bench.import_args(&[]);
@@ -100,8 +186,36 @@ fn children_have_the_allow_list_and_nothing_else() {
     let names: std::collections::BTreeSet<&str> = text.lines().collect();
     // PWD, OLDPWD, SHLVL and _ are made by the shell that writes them down.
     let fine = |name: &str| {
-        ["HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSH_USER", "SSH_NAME", "NAME", "FINGERPRINT", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "DOKKU_COMPOSE_RUN"].contains(&name)
-            || ["DOKKU_ROOT", "DOKKU_HOST_ROOT", "DOKKU_LIB_ROOT", "DOKKU_LIB_HOST_ROOT", "DOKKU_API_VERSION", "DOKKU_NOT_IMPLEMENTED_EXIT", "DOKKU_VALID_EXIT"].contains(&name)
+        [
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "LANG",
+            "LC_ALL",
+            "LC_CTYPE",
+            "TZ",
+            "SSH_USER",
+            "SSH_NAME",
+            "NAME",
+            "FINGERPRINT",
+            "PATH",
+            "PWD",
+            "OLDPWD",
+            "SHLVL",
+            "_",
+            "DOKKU_COMPOSE_RUN",
+        ]
+        .contains(&name)
+            || [
+                "DOKKU_ROOT",
+                "DOKKU_HOST_ROOT",
+                "DOKKU_LIB_ROOT",
+                "DOKKU_LIB_HOST_ROOT",
+                "DOKKU_API_VERSION",
+                "DOKKU_NOT_IMPLEMENTED_EXIT",
+                "DOKKU_VALID_EXIT",
+            ]
+            .contains(&name)
             || name.starts_with("PLUGIN_")
     };
     let more: Vec<&&str> = names.iter().filter(|name| !fine(name)).collect();

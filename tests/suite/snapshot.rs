@@ -59,7 +59,9 @@ impl Snapshot {
     /// The same without what another import of the same source differs in: commits carry the time, anonymous volumes
     /// have random names, and the plan of an import that follows a killed one need not fetch its images again.
     pub fn without_commits(&self) -> Self {
-        let plan = |path: &str| path.contains("/versions/") && (path.ends_with("/plan.json") || path.ends_with("/result.json"));
+        let plan = |path: &str| {
+            path.contains("/versions/") && (path.ends_with("/plan.json") || path.ends_with("/result.json"))
+        };
         let anonymous = |path: &str| path.starts_with("volume ") && path.len() == "volume ".len() + 64;
         let kept = self.0.iter().filter(|(path, _)| !plan(path) && !anonymous(path));
         Self(kept.map(|(path, text)| (path.clone(), mask_hex(text))).collect())

@@ -30,7 +30,7 @@ fn every_network_knows_a_service_by_its_names() {
             assert!(aliases(&app, network).contains(&"app".to_owned()), "{network}: {:#}", app["networks"]);
         }
     }
-    let cache = bench.container("shop-cache.web.1");
+    let cache = bench.container("shop-cache");
     assert!(aliases(&cache, "shop_back").contains(&"cache".to_owned()), "{:#}", cache["networks"]);
     assert!(cache["networks"]["shop_front"].is_null(), "{:#}", cache["networks"]);
     // A one-off container is not found in the service's place.
@@ -50,13 +50,21 @@ fn an_unhealthy_container_does_not_replace_a_healthy_one() {
     bench.edit("redis:7", "acme/queue:7");
     bench.import(&[]).ends(0);
     let (before, containers) = (bench.snapshot(), bench.containers());
-    std::fs::write(bench.world.path("behaviour.json"), json!({ "containers": { "shop-cache*": { "health": "unhealthy" } } }).to_string()).unwrap();
+    std::fs::write(
+        bench.world.path("behaviour.json"),
+        json!({ "containers": { "shop-cache*": { "health": "unhealthy" } } }).to_string(),
+    )
+    .unwrap();
     bench.edit("acme/queue:7", "acme/queue:8");
     let ran = bench.import(&[]).ends(3);
     assert!(ran.err.contains("unhealthy"), "{}", ran.err);
     std::fs::remove_file(bench.world.path("behaviour.json")).unwrap();
     before.same(&bench.snapshot(), "after the gate refused");
-    assert_eq!(bench.containers()["shop-cache.web.1"], containers["shop-cache.web.1"], "the old container was replaced");
+    assert_eq!(
+        bench.containers()["shop-cache.web.1"],
+        containers["shop-cache.web.1"],
+        "the old container was replaced"
+    );
 }
 
 #[test]
@@ -80,11 +88,29 @@ fn a_renamed_app_stays_the_services() {
     assert_eq!((&row["name"], &row["running"]), (&json!("front-door"), &json!(2)), "{row:#}");
     bench.import(&[]).ends(0);
     let apps = bench.dokku(&["--quiet", "apps:list"]).out;
-    assert_eq!(apps.lines().collect::<Vec<_>>(), ["front-door", "shop", "shop-cache"]);
+    assert_eq!(apps.lines().collect::<Vec<_>>(), ["front-door", "shop"]);
     bench.import(&["--dry-run", "--detailed-exitcode"]).ends(0);
     assert!(aliases(&bench.container("front-door.web.1"), "shop_back").contains(&"backend".to_owned()));
     bench.run(&["destroy", PROJECT, "--force"]).ends(0);
     assert_eq!(bench.dokku(&["--quiet", "apps:list"]).out.trim(), "");
+}
+
+#[test]
+fn a_clone_is_nobodys_service() {
+    let bench = imported();
+    let before = bench.snapshot();
+    bench.dokku(&["apps:clone", "shop-app", "copy"]).ends(0);
+    let clone = bench.container("copy.web.1");
+    assert!(
+        clone["networks"]["shop_front"].is_null() && clone["networks"]["shop_back"].is_null(),
+        "{:#}",
+        clone["networks"]
+    );
+    assert_eq!(clone["mounts"], json!([]), "the clone has the service's secret");
+    assert!(!bench.dokku(&["docker-options:report", "copy"]).ends(0).out.contains("alias"));
+    bench.dokku(&["--force", "apps:destroy", "copy"]).ends(0);
+    before.same(&bench.snapshot(), "after the clone is gone");
+    bench.import(&["--dry-run", "--detailed-exitcode"]).ends(0);
 }
 
 #[test]
@@ -96,7 +122,9 @@ fn an_app_that_was_destroyed_is_drift_and_is_made_again() {
     assert!(status.err.contains("the app is gone"), "{}", status.all());
     bench.import(&[]).ends(0);
     let versions = |path: &str| path.contains("/versions/") || path.ends_with("/state.json");
-    right.without(versions).same(&bench.snapshot().without_commits().without(versions), "after the import that makes it again");
+    right
+        .without(versions)
+        .same(&bench.snapshot().without_commits().without(versions), "after the import that makes it again");
 }
 
 #[test]

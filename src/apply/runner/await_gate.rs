@@ -115,10 +115,13 @@ enum Verdict {
     Failed(String, String),
 }
 
+/// A container's id, restarts and status.
+type Seen = (String, i64, String);
+
 /// Restarts and times seen so far.
 #[derive(Default)]
 struct Watch {
-    steady: Option<(Duration, Vec<(String, i64, String)>)>,
+    steady: Option<(Duration, Vec<Seen>)>,
 }
 
 impl Watch {
@@ -153,7 +156,7 @@ impl Watch {
                 return Verdict::Wait;
             }
         }
-        let state: Vec<(String, i64, String)> =
+        let state: Vec<Seen> =
             containers.iter().map(|one| (one.id.clone(), one.restarts, one.status.clone())).collect();
         if containers.iter().any(|one| one.status != "running") {
             self.steady = None;

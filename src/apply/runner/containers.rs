@@ -60,7 +60,7 @@ pub(super) fn job(step: &Step<'_>, spec: &ContainerSpec, limit: u64) -> Ran {
         let left = until.saturating_duration_since(std::time::Instant::now());
         match engine.container_wait(&spec.name, left.min(Duration::from_secs(2))) {
             Ok(code) => break code,
-            Err(EngineError::TimedOut(_)) if !left.is_zero() => {
+            Err(EngineError::TimedOut(_)) if std::time::Instant::now() < until => {
                 if let Err(error) = step.context.check(true) {
                     engine.container_stop(&spec.name, Duration::from_secs(GRACE))?;
                     return Err(error);

@@ -35,7 +35,7 @@ pub struct ServerRunner {
 
 impl From<DokkuError> for ActionError {
     fn from(error: DokkuError) -> Self {
-        let mut out = ActionError::new(brief(&error));
+        let mut out = ActionError::new(error.to_string());
         if let DokkuError::Failed { output, .. } | DokkuError::TimedOut { output, .. } = &error {
             out.lines = tail(output, 20);
         }
@@ -54,26 +54,6 @@ impl From<NotExpressible> for ActionError {
     fn from(error: NotExpressible) -> Self {
         ActionError::new(error.to_string())
     }
-}
-
-/// Warnings of a deploy that say nothing of why it failed.
-const NOISE: &[&str] = &["No healthchecks found", "Deprecated:", "No web listeners"];
-
-/// A failed deploy prints many warnings; the last one that is none of the usual is the reason, else an error of the
-/// tools that Dokku runs.
-fn brief(error: &DokkuError) -> String {
-    let DokkuError::Failed { command, exit, messages, output } = error else { return error.to_string() };
-    let name = command.strip_prefix("dokku ").unwrap_or(command).split(' ').next().unwrap_or_default();
-    let telling = messages.iter().rev().find(|message| !NOISE.iter().any(|noise| message.contains(noise)));
-    let reason = telling.map(String::as_str).or_else(|| {
-        let lines = output
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise)));
-        lines.clone().rev().find(|line| line.to_ascii_lowercase().contains("error")).or_else(|| lines.last())
-    });
-    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-    format!("{name} failed (exit code {exit}){reason}")
 }
 
 fn tail(text: &str, lines: usize) -> Vec<String> {

@@ -21,7 +21,7 @@ pub(super) fn keep(step: &Step<'_>, release: &Release) -> Ran {
     let before = step.engine().image(&release.keep)?.map(|facts| facts.id);
     if before.is_none() {
         let note = first_kept(step, release);
-        store::create_dir(&step.context.before)
+        store::create_dir(step.context.before)
             .and_then(|()| store::write_bytes(&note, b""))
             .map_err(|error| ActionError::new(error.to_string()))?;
     }
