@@ -214,7 +214,7 @@ fn prepare(
     let mut found = findings.into_diagnostics();
     read_apps(session, key, &desired, state, &mut observed)?;
     let last = state.map(last);
-    let positions = positions(&input);
+    let positions = positions(&input, &desired);
     let inputs = Inputs { desired: &desired, observed: &observed, last: last.as_ref(), positions: &positions };
     found.items.extend(conflicts(&inputs, &owned(state), &|path| input.project.key_span(path)));
     printer.diagnostics(&found, &input.loaded.sources);
@@ -323,7 +323,7 @@ fn owned(state: Option<&State>) -> BTreeSet<String> {
 }
 
 /// `file:line:column` of services, and of networks and volumes by their name on the server.
-fn positions(input: &Input) -> BTreeMap<String, String> {
+fn positions(input: &Input, desired: &Desired) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let sources = &input.loaded.sources;
     let mut put = |name: String, path: &str| {
@@ -334,11 +334,13 @@ fn positions(input: &Input) -> BTreeMap<String, String> {
     for name in input.project.services.keys() {
         put(format!("services.{name}"), &format!("services.{name}"));
     }
-    for key in input.project.networks.keys() {
-        put(format!("network {key}"), &format!("networks.{key}"));
+    for (key, network) in &input.project.networks {
+        for name in [network.name.clone(), Some(format!("{}_{key}", desired.project))].into_iter().flatten() {
+            put(format!("network {name}"), &format!("networks.{key}"));
+        }
     }
-    for key in input.project.volumes.keys() {
-        put(format!("volume {key}"), &format!("volumes.{key}"));
+    for (key, name) in &desired.volume_names {
+        put(format!("volume {name}"), &format!("volumes.{key}"));
     }
     out
 }

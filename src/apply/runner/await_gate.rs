@@ -8,6 +8,9 @@ use crate::docker::{ContainerFacts, Engine};
 use crate::map::resources::Gate;
 use crate::plan::AwaitTarget;
 
+/// How often the engine may restart a container without a health check before that is called a failure: about half
+/// a minute, in which a service that gives up until its database answers has its chance.
+const MOST_RESTARTS: i64 = 8;
 /// Pause between two looks.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -139,6 +142,10 @@ impl Watch {
                     let message = format!("{} ended with exit code {}", one.name, one.exit_code);
                     return Verdict::Failed(message, one.name.clone());
                 }
+                (_, "") if one.restarts >= MOST_RESTARTS => {
+                    let message = format!("{} ends again and again, last with exit code {}", one.name, one.exit_code);
+                    return Verdict::Failed(message, one.name.clone());
+                }
                 (_, "unhealthy") if gate.healthy => {
                     return Verdict::Failed(format!("{} is unhealthy", one.name), one.name.clone());
                 }
@@ -218,6 +225,7 @@ mod tests {
         assert!(!ready(&watch.look(&[one("running", "", 1)], &gate, at(2))));
         assert!(!ready(&watch.look(&[one("running", "", 1)], &gate, at(3))));
         assert!(ready(&watch.look(&[one("running", "", 1)], &gate, at(4))));
+        assert!(matches!(watch.look(&[one("restarting", "", MOST_RESTARTS)], &gate, at(5)), Verdict::Failed(..)));
         let ended = watch.look(&[one("exited", "", 1)], &gate, at(5));
         assert!(matches!(ended, Verdict::Failed(..)));
     }

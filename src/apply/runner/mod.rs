@@ -243,6 +243,10 @@ impl Step<'_> {
         if self.dokku.app_exists(app)? {
             self.call(dokku::apps::destroy(app))?;
         }
+        // A container that never started, or was renamed on its way out, is unknown to `apps:destroy`.
+        for left in self.engine().containers(&[&format!("com.dokku.app-name={app}")])? {
+            self.engine().container_remove(&left.id)?;
+        }
         self.dokku.forget_parked(app)?;
         Ok(Done::default())
     }
