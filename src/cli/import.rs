@@ -334,7 +334,8 @@ fn positions(input: &Input, desired: &Desired) -> BTreeMap<String, String> {
     for name in input.project.services.keys() {
         put(format!("services.{name}"), &format!("services.{name}"));
     }
-    for (key, network) in &input.project.networks {
+    // The default network stands in no file.
+    for (key, network) in input.project.networks.iter().filter(|(key, _)| *key != "default") {
         for name in [network.name.clone(), Some(format!("{}_{key}", desired.project))].into_iter().flatten() {
             put(format!("network {name}"), &format!("networks.{key}"));
         }
