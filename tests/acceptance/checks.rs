@@ -262,9 +262,7 @@ fn names(
     let limit = Duration::from_secs(20 + 5 * probe.len() as u64);
     answered("", &run::run(&probe, None, limit), &targets, &strangers, wrong);
     // One-off runs find the same names.
-    let has_entrypoint = service.entrypoint.is_some()
-        || service.command.iter().flatten().next().is_some_and(|word| word.starts_with('-'));
-    if kinds[name] == "app" && !has_entrypoint && !targets.is_empty() {
+    if kinds[name] == "app" && service.entrypoint.is_none() && !targets.is_empty() {
         let app = server::app(project, name);
         let mut words = vec!["dokku", "--quiet", "run", &app, "/standin", "probe"];
         words.extend(targets.iter().map(String::as_str));

@@ -120,19 +120,18 @@ fn dockerfile(model: &Model, name: &str, base: &str) -> String {
         }
         let words = other.entrypoint.iter().flatten().chain(other.command.iter().flatten());
         let words: Vec<String> = words.cloned().collect();
-        match words.first() {
-            Some(first) if first.starts_with('-') => has_entrypoint = true,
-            Some(_) => {
-                for word in server_words(&words, &mut directories) {
-                    let role = match word.as_str() {
-                        // The stand-in needs no configuration: what comes in goes out.
-                        "envsubst" => "/bin/cat",
-                        _ => "serve",
-                    };
-                    programs.insert(word, role);
-                }
-            }
-            None => {}
+        let first = words.first().map(String::as_str).unwrap_or_default();
+        // The entry point of a real image makes something of words that are no program of it.
+        let to_entrypoint = other.entrypoint.is_none() && (first.starts_with('-') || unknown(first).is_some());
+        has_entrypoint |= to_entrypoint;
+        for word in server_words(&words, &mut directories) {
+            let role = match word.as_str() {
+                word if to_entrypoint && word == first => continue,
+                // The stand-in needs no configuration: what comes in goes out.
+                "envsubst" => "/bin/cat",
+                _ => "serve",
+            };
+            programs.insert(word, role);
         }
         let user = other.user.as_deref().unwrap_or_default().split(':').next().unwrap_or_default();
         if !user.is_empty() && !user.starts_with(|char: char| char.is_ascii_digit()) && user != "root" {
@@ -177,7 +176,7 @@ fn dockerfile(model: &Model, name: &str, base: &str) -> String {
     let all: Vec<&str> = tcp_and_udp.iter().map(String::as_str).collect();
     let _ = writeln!(out, "ENV STANDIN_PORTS=\"{0}\"\nEXPOSE {0}", all.join(" "));
     if has_entrypoint {
-        out.push_str("ENTRYPOINT [\"/standin\", \"serve\"]\n");
+        out.push_str("ENTRYPOINT [\"/standin\"]\n");
     } else {
         out.push_str("CMD [\"/standin\"]\n");
     }
@@ -319,7 +318,7 @@ mod tests {
             "api":{"build":{"context":"@CASE@/api","dockerfile":"Dockerfile","target":"builder","args":{"MODE":"x"}},"command":["npm","start"],"user":"app"}}}"#;
         let model = model::read(text, Path::new("/tmp/acc-x"));
         let db = dockerfile(&model, "db", "base");
-        assert!(db.contains("EXPOSE 3306\nENTRYPOINT [\"/standin\", \"serve\"]"), "{db}");
+        assert!(db.contains("EXPOSE 3306\nENTRYPOINT [\"/standin\"]"), "{db}");
         assert!(db.contains("ln -s /standin /bin/mysqladmin"), "{db}");
         let web = dockerfile(&model, "web", "base");
         assert!(web.contains("mkdir -p /etc/nginx/conf.d") && web.contains("'exec /bin/cat \"$@\"'"), "{web}");
@@ -331,6 +330,7 @@ mod tests {
             ),
             "{api}"
         );
+        assert!(api.contains("ENTRYPOINT") && !api.contains("/bin/npm"), "{api}");
         assert!(api.contains("EXPOSE 8000") && api.contains("app:x:900:900") && api.contains("FROM scratch"), "{api}");
     }
 }
