@@ -106,6 +106,19 @@ fn runs(text: &str, fits: fn(char) -> bool, whole: impl Fn(&str) -> bool, mark: 
     out
 }
 
+/// `1234567..89abcde  master -> master`: here an id may be of digits or of letters alone.
+fn commit_range(line: &str) -> String {
+    let Some((before, after)) = line.split_once("..").filter(|(_, after)| after.contains("->")) else {
+        return line.to_owned();
+    };
+    let id = |word: &str| word == "ID" || word.len() == 7 && word.chars().all(hex);
+    let (first, rest) = after.split_at(after.find(' ').unwrap_or(after.len()));
+    if !id(before.trim()) || !id(first) {
+        return line.to_owned();
+    }
+    format!("{}ID..ID{rest}", &before[..before.len() - before.trim_start().len()])
+}
+
 fn normal(text: &str, world: &World, line: &str) -> String {
     let root = world.root().display().to_string();
     let text = text.replace(&format!("{root}/lib"), "/var/lib/dokku").replace(&format!("{root}/home"), "/home/dokku");
@@ -116,6 +129,7 @@ fn normal(text: &str, world: &World, line: &str) -> String {
             && (word.len() > 12 || word.chars().any(|c| c.is_ascii_alphabetic()) || word.len() == 11)
     };
     let text = runs(&text, |c| c.is_ascii_alphanumeric(), |word| word.chars().all(hex) && id(word), "ID");
+    let text = text.lines().map(commit_range).collect::<Vec<_>>().join("\n");
     // IPv4 addresses, with a port that was not asked for.
     let address = |word: &str| {
         let parts: Vec<&str> = word.split('.').collect();
