@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dokku_compose::compose::{Disk, Request, load};
+use dokku_compose::map::policy::Policy;
 use dokku_compose::map::{self, Findings};
 use dokku_compose::observe::Observed;
 use dokku_compose::plan::{Inputs, Plan, conflicts, reconcile};
@@ -59,9 +60,11 @@ fn plan(dir: &Path, phases: &mut Phases) -> Plan {
         volumes: &observed.volumes,
         domains: &["example.org".to_owned()],
         remembered: None,
-        allowed_paths: &[],
+        policy: &Policy::default(),
+        fetched: &BTreeMap::new(),
         reserved: &BTreeSet::new(),
         sent: None,
+        contexts: Default::default(),
         findings: &findings,
     });
     let found = findings.into_diagnostics();
@@ -73,7 +76,14 @@ fn plan(dir: &Path, phases: &mut Phases) -> Plan {
     let services = project.services.keys().map(|name| format!("services.{name}"));
     let positions: BTreeMap<String, String> =
         services.filter_map(|path| position(&path).map(|position| (path, position))).collect();
-    let inputs = Inputs { desired: &desired, observed: &observed, last: None, positions: &positions };
+    let inputs = Inputs {
+        desired: &desired,
+        observed: &observed,
+        last: None,
+        positions: &positions,
+        back: None,
+        wishes: Default::default(),
+    };
     let conflicts = conflicts(&inputs, &BTreeSet::new(), &|path| project.key_span(path));
     assert!(conflicts.is_empty(), "{conflicts:?}");
     let plan = reconcile(&inputs);

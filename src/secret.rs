@@ -1,6 +1,7 @@
 //! Values that must not be seen: environment values, passwords, the content of secrets.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -11,8 +12,8 @@ use sha2::{Digest, Sha256};
 /// until [`Secret::unseal`] gives the text back from the file kept beside the journal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Secret {
-    text: Option<String>,
-    digest: String,
+    text: Option<Arc<str>>,
+    digest: Arc<str>,
 }
 
 /// The server's digest key; without it a digest of a short password could be guessed.
@@ -38,9 +39,9 @@ impl DigestKey {
 
 impl Secret {
     /// Hides `text`.
-    pub fn new(text: impl Into<String>, key: &DigestKey) -> Self {
+    pub fn new(text: impl Into<Arc<str>>, key: &DigestKey) -> Self {
         let text = text.into();
-        let digest = key.digest(&text);
+        let digest = key.digest(&text).into();
         Self { text: Some(text), digest }
     }
 
@@ -56,7 +57,7 @@ impl Secret {
 
     /// Gives a sealed value its text back.
     pub fn unseal(&mut self, text: String) {
-        self.text = Some(text);
+        self.text = Some(text.into());
     }
 }
 
@@ -76,8 +77,35 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         match text.strip_prefix("secret:") {
-            Some(digest) => Ok(Self { text: None, digest: digest.to_owned() }),
+            Some(digest) => Ok(Self { text: None, digest: digest.into() }),
             None => Err(serde::de::Error::custom("expected secret:<digest>")),
         }
+    }
+}
+
+/// Whether a variable's name says that its value is secret.
+pub fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["PASS", "SECRET", "TOKEN", "KEY", "PWD", "CREDENTIAL", "AUTH", "PRIVATE", "DSN", "SALT"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// The password in a URL, if there is one.
+pub fn url_password(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_urls() {
+        assert_eq!(url_password("postgres://app:s3cr3t@db:5432/app"), Some("s3cr3t"));
+        assert_eq!(url_password("redis://cache:6379"), None);
     }
 }

@@ -21,6 +21,8 @@ pub struct Site {
     pub lib_host_root: PathBuf,
     /// Dokku's property tool (`common/prop`).
     pub prop: PathBuf,
+    /// Dokku's event log.
+    pub event_log: PathBuf,
     /// The sandbox's world, where this is one.
     pub sandbox: Option<PathBuf>,
 }
@@ -47,6 +49,7 @@ impl Site {
             lib_host_root,
             prop: core.join("common/prop"),
             lib_root,
+            event_log: path("DOKKU_LOGS_DIR", "/var/log/dokku").join("events.log"),
             sandbox: None,
         }
     }
@@ -60,6 +63,7 @@ impl Site {
             lib_root: world.join("lib"),
             lib_host_root: world.join("lib"),
             prop: world.join("bin/prop"),
+            event_log: world.join("log/events.log"),
             sandbox: Some(world),
         }
     }
@@ -74,6 +78,11 @@ impl Site {
         vec![self.dokku_root.clone(), self.lib_root.join("config"), self.lib_root.join("services"), self.data()]
     }
 
+    /// The administrator's own rules for compose files: executables that `compose:check` and `compose:import` ask.
+    pub fn validators(&self) -> PathBuf {
+        self.data().join("validators")
+    }
+
     /// One project's folder: versions, journal, log, lock.
     pub fn project(&self, project: &str) -> PathBuf {
         self.data().join("projects").join(project)
@@ -82,6 +91,11 @@ impl Site {
     /// The file that tells the triggers that an app is a project's.
     pub fn app_file(&self, app: &str) -> PathBuf {
         self.data().join("apps").join(app)
+    }
+
+    /// Settings of the apps that pushes go to, a file an app.
+    pub fn settings(&self) -> PathBuf {
+        self.data().join("settings")
     }
 
     /// Where relative bind mounts of a project are delivered.

@@ -380,7 +380,7 @@ fn standard_input_that_is_wrong_is_told() {
         ("nothing", b"", "nothing came on standard input"),
         ("zip", b"PK\x03\x04rest of an archive", "a zip archive"),
         ("xz", b"\xfd7zXZ\0rest", "compressed with xz"),
-        ("zstd", b"\x28\xb5\x2f\xfdrest", "compressed with zstd"),
+        ("zstd that is none", b"\x28\xb5\x2f\xfdrest", "broken or cut off"),
         ("no text", b"\xff\xfe\x00garbage", "not UTF-8"),
         ("gzip that is cut off", b"\x1f\x8b\x08\x00\x00\x00", "broken or cut off"),
     ];

@@ -7,11 +7,14 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "../benches/common/corpus.rs"]
+mod cases;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cases::Entry;
 use dokku_compose::compose::{Disk, Format, Request, config_json, load, render_config};
 use dokku_compose::diag::Severity;
 use dokku_compose::model::Project;
@@ -20,71 +23,10 @@ use serde_json::Value;
 /// Differences that are known, one a line: the entry, a tab, the reason.
 const KNOWN: &str = include_str!("corpus-differences.txt");
 
-struct Entry {
-    name: String,
-    case: PathBuf,
-    project_dir: PathBuf,
-    files: Vec<PathBuf>,
-    accepted: bool,
-    consistency: bool,
-    out: PathBuf,
-}
-
-fn shared() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [
-        std::env::var_os("COMPOSE_SHARED").map(PathBuf::from),
-        Some(root.join("../shared")),
-        Some(root.join("../../shared")),
-    ];
-    places.into_iter().flatten().find(|place| place.join("compose-corpus/cases.tar.gz").is_file())
-}
-
-fn entries(corpus: &Path) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for collection in std::fs::read_dir(corpus).unwrap().flatten() {
-        for case in std::fs::read_dir(collection.path()).unwrap().flatten() {
-            let case = case.path();
-            let described: Value = serde_json::from_slice(&std::fs::read(case.join("case.json")).unwrap()).unwrap();
-            let project_dir = match described["project_dir"].as_str().unwrap() {
-                "." => case.clone(),
-                dir => case.join(dir),
-            };
-            for entry in described["entries"].as_array().unwrap() {
-                let out = entry["out"].as_str().unwrap();
-                let name = case.strip_prefix(corpus).unwrap().join(out);
-                entries.push(Entry {
-                    name: name.to_str().unwrap().to_owned(),
-                    files: entry["files"]
-                        .as_array()
-                        .unwrap()
-                        .iter()
-                        .map(|file| case.join(file.as_str().unwrap()))
-                        .collect(),
-                    accepted: entry["ok"].as_bool().unwrap(),
-                    consistency: !entry["no_consistency"].as_bool().unwrap_or_default(),
-                    out: case.join(out),
-                    project_dir: project_dir.clone(),
-                    case: case.clone(),
-                });
-            }
-        }
-    }
-    entries.sort_by(|a, b| a.name.cmp(&b.name));
-    entries
-}
-
 /// How the answer differs from the reference's, if it does, under the name of the entry; how its
 /// YAML form differs from it, if it does, under that name and `as YAML`.
 fn difference(entry: &Entry) -> Option<(String, String)> {
-    let mut request = Request::new(&entry.project_dir);
-    request.files.clone_from(&entry.files);
-    request.check_consistency = entry.consistency;
-    let pwd = entry.project_dir.to_str().unwrap();
-    request.variables = [("PWD", pwd), ("HOME", "/root"), ("USER", "root"), ("HOSTNAME", "oracle")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into_iter()
-        .collect();
+    let request = entry.request();
     let loaded = load(&request, &Disk::default());
     let Some(project) = loaded.project else {
         if !entry.accepted {
@@ -165,21 +107,18 @@ fn compare(ours: &Value, theirs: &Value, path: &str, out: &mut Vec<String>) {
 
 #[test]
 fn every_file_gives_the_reference_implementations_answer() {
-    let Some(shared) = shared() else {
+    let Some(shared) = cases::shared() else {
         println!(
             "the corpus is absent: nothing was compared (put it at ../shared/compose-corpus or set COMPOSE_SHARED)"
         );
         return;
     };
-    let corpus = tempfile::tempdir().unwrap();
-    let archive = std::fs::File::open(shared.join("compose-corpus/cases.tar.gz")).unwrap();
-    tar::Archive::new(flate2::read::GzDecoder::new(archive)).unpack(corpus.path()).unwrap();
-    let corpus_dir = corpus.path().canonicalize().unwrap();
+    let corpus = cases::unpack(&shared);
     let only = std::env::var("CORPUS_ONLY").unwrap_or_default();
-    let (entries, incomplete): (Vec<Entry>, Vec<Entry>) = entries(&corpus_dir)
+    let (entries, incomplete): (Vec<Entry>, Vec<Entry>) = cases::entries(corpus.path())
         .into_iter()
         .filter(|entry| entry.name.contains(&only))
-        .partition(|entry| entry.out.is_file() && entry.files.iter().all(|file| file.is_file()));
+        .partition(Entry::is_complete);
     for entry in &incomplete {
         println!("not compared, its files are not in the corpus: {}", entry.name);
     }

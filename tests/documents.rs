@@ -79,6 +79,16 @@ fn transaction() {
 }
 
 #[test]
+fn export() {
+    shows_what_is_printed("docs/export.md");
+}
+
+#[test]
+fn check() {
+    shows_what_is_printed("docs/check.md");
+}
+
+#[test]
 fn every_diagnostic_code_of_the_source_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let documented = std::fs::read_to_string(root.join("docs/diagnostics.md")).unwrap();

@@ -115,6 +115,9 @@ fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
         | Action::Restart { .. }
         | Action::ReleaseKeep { .. }
         | Action::ReleaseRestore { .. }
+        | Action::ReleaseRecord { .. }
+        | Action::ReleaseForget { .. }
+        | Action::ImageKeep { .. }
         | Action::Stop { .. }
         | Action::Start { .. }
         | Action::ImagePull { .. }
@@ -162,7 +165,7 @@ mod tests {
             class: Class::Config,
             undo,
             needs: Vec::new(),
-            at: String::new(),
+            at: "".into(),
         };
         Plan { project: "shop".into(), ops: vec![op], ..Plan::default() }
     }

@@ -74,6 +74,9 @@ pub(super) fn commands(action: &Action) -> Vec<String> {
             out.extend(dokku("ps:restart", &[app]));
             out
         }
+        Action::ReleaseRecord { app, keep } => docker("tag", &[&format!("dokku/{app}:latest"), keep]),
+        Action::ReleaseForget { keep, .. } => docker("rmi", &[keep]),
+        Action::ImageKeep { image, keep } => docker("tag", &[image, keep]),
         Action::Stop { app } => dokku("ps:stop", &[app]),
         Action::Start { app } => dokku("ps:start", &[app]),
         Action::ImagePull { image, .. } => docker("pull", &[image]),
@@ -125,7 +128,7 @@ pub fn title(action: &Action) -> String {
             let names: Vec<&str> = values.keys().map(String::as_str).collect();
             format!("config:import {app} ({})", names.join(" "))
         }
-        Action::Deploy { app, source } => match source {
+        Action::Deploy { app, source } => match &**source {
             crate::map::resources::Source::Image { image, .. } => format!("git:from-image {app} {image}"),
             crate::map::resources::Source::Archive { context, .. } => {
                 format!("git:from-archive {app} ({})", context.display())
@@ -133,6 +136,9 @@ pub fn title(action: &Action) -> String {
         },
         Action::ReleaseKeep { app, .. } => format!("keep the release of {app}"),
         Action::ReleaseRestore { app, .. } => format!("bring the release of {app} back"),
+        Action::ReleaseRecord { app, keep } => format!("keep the release of {app} as {keep}"),
+        Action::ReleaseForget { keep, .. } => format!("forget {keep}"),
+        Action::ImageKeep { image, keep } => format!("keep {image} as {keep}"),
         Action::ContainerRun { spec } => format!("run container {} of {}", spec.name, spec.image),
         Action::JobRun { spec, .. } => format!("run job {} of {}", spec.name, spec.image),
         Action::Await { target, gate } => {

@@ -167,7 +167,7 @@ impl Applier<'_> {
                         let own = Failure {
                             cause,
                             op: Some(op.id),
-                            service: op.service.clone(),
+                            service: op.service.to_string(),
                             message: error.message,
                             lines: error.lines,
                         };
@@ -195,7 +195,7 @@ fn journal_failure(op: &Op, error: &StoreError) -> Failure {
     Failure {
         cause: Cause::Journal,
         op: Some(op.id),
-        service: op.service.clone(),
+        service: op.service.to_string(),
         message: error.to_string(),
         lines: Vec::new(),
     }

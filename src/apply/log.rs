@@ -57,6 +57,9 @@ pub struct Line {
     /// Exit code of what ran, where the action reported one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<i64>,
+    /// Calls of Dokku.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
     /// Text, masked.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -103,6 +106,7 @@ impl Line {
                 Self::maybe(Level::Warn, "retry", *op, &format!("try {attempt} after: {message}"))
             }
             Event::Done { op, done, elapsed } => Self {
+                calls: done.facts.get("calls").and_then(|calls| calls.parse().ok()),
                 exit: done.facts.get("exit").and_then(|code| code.parse().ok()),
                 ..Self::op(Level::Info, "done", op, &done.detail).took(*elapsed)
             },
@@ -135,7 +139,7 @@ impl Line {
         Self {
             op: Some(op.id),
             action: word(&op.action),
-            service: op.service.clone(),
+            service: op.service.to_string(),
             ..Self::plain(level, ev, message)
         }
     }
@@ -150,7 +154,7 @@ impl Line {
 }
 
 /// The action's name in the plan file: `app_create`.
-fn word(action: &Action) -> String {
+pub(super) fn word(action: &Action) -> String {
     let value = serde_json::to_value(action).unwrap_or_default();
     value.get("do").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }

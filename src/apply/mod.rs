@@ -20,6 +20,7 @@ pub mod orphans;
 pub mod recover;
 pub mod runner;
 pub mod signal;
+pub mod summary;
 mod undo;
 
 use std::time::Duration;

@@ -10,6 +10,9 @@ use super::ledger::{Entry, Phase};
 use super::{Applier, Failure, Outcome, StuckOp, before};
 use crate::plan::{Action, Op, Plan};
 
+/// Waits before a clean-up that failed is tried again.
+const CLEANUP_PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+
 /// One try at carrying an action out.
 pub(super) struct Step<'a> {
     pub project: &'a str,
@@ -141,7 +144,7 @@ impl Applier<'_> {
                 let first = Some(error.by_hand).filter(|commands| !commands.is_empty());
                 let mut by_hand = first.unwrap_or_else(|| self.by_hand(action));
                 by_hand.extend(rest.iter().flat_map(|action| self.by_hand(action)));
-                return Err(StuckOp { op: op.id, service: op.service.clone(), message: error.message, by_hand });
+                return Err(StuckOp { op: op.id, service: op.service.to_string(), message: error.message, by_hand });
             }
         }
         Ok(())
@@ -164,17 +167,35 @@ impl Applier<'_> {
         usual.max(own.unwrap_or_default()).min(Duration::from_secs(30 * 24 * 3600))
     }
 
-    /// Does what a committed run leaves behind, deletes its secrets and closes its journal.
+    /// Does what a committed run leaves behind, deletes its secrets and closes its journal. While a replaced container
+    /// cannot be removed the journal stays open.
     pub(super) fn clean_up(&self, journal: Journal, plan: &Plan, run: &str, warnings: &mut Vec<String>) {
+        let mut due = false;
         for action in &plan.cleanup {
             let deadline = Instant::now() + self.time_for(action, self.limits.op);
             let step =
                 Step { project: &plan.project, run, op: None, undoing: false, cancel: &Cancel::default(), deadline };
-            if let Err(StepError { error, .. }) = self.step(action, &step) {
-                let message = format!("cleanup: {}", error.message);
+            let mut result = self.step(action, &step);
+            for pause in CLEANUP_PAUSES {
+                if result.is_ok() {
+                    break;
+                }
+                std::thread::sleep(pause);
+                result = self.step(action, &step);
+            }
+            if let Err(StepError { error, .. }) = result {
+                // What stays beside the new container would be taken for the next run's; an image is in nobody's way.
+                due |= matches!(action, Action::ContainerRemove { .. });
+                let message = format!("cleanup: {}; by hand: {}", error.message, self.by_hand(action).join("; "));
                 self.observer.on(&Event::Warning { message: &message });
                 warnings.push(message);
             }
+        }
+        if due {
+            let message = "the clean-up is not complete: the next command that changes the project, or compose:recover, goes on with it";
+            self.observer.on(&Event::Warning { message });
+            warnings.push(message.to_owned());
+            return;
         }
         self.end(journal, run, warnings);
     }

@@ -29,6 +29,14 @@ pub(super) enum Command {
     Import(ImportArgs),
     /// Show what an import would do
     Plan(ImportArgs),
+    /// Show the versions of a project
+    History(ProjectArgs),
+    /// Show what differs between two versions, or between the current one and the server
+    Diff(DiffArgs),
+    /// Go back to an earlier version: its images, variables, domains and scale
+    Rollback(RollbackArgs),
+    /// Print a run as a trace for Chrome's trace viewer or Perfetto
+    Trace(TraceArgs),
     /// Show each service, what it became and whether it runs
     Status(ProjectArgs),
     /// List the imported projects
@@ -37,14 +45,27 @@ pub(super) enum Command {
     Destroy(DestroyArgs),
     /// Print the normalized compose project
     Config(ConfigArgs),
+    /// Write a project, or apps made by hand, as a compose file
+    Export(ExportArgs),
     /// Check compose files without a server
     Check(CheckArgs),
+    /// Show where a value came from, step by step
+    Explain(ExplainArgs),
     /// End a run that was interrupted
     Recover(ProjectArgs),
-    /// Set what the administrator allows
+    /// Hold a project: nobody changes it until it is unlocked
+    Lock(LockArgs),
+    /// Lift a hold
+    Unlock(ProjectOnly),
+    /// Make a project's own app, to which its repository is pushed
+    Create(CreateArgs),
+    /// Set what the administrator allows, and what a push to an app does
     Set(SetArgs),
     /// Show the commands
     Help {
+        /// Show what becomes of each key of a compose file
+        #[arg(long)]
+        keys: bool,
         /// A command
         command: Option<String>,
     },
@@ -77,9 +98,12 @@ pub(super) struct SourceArgs {
     /// Set a variable, or take it from the environment
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub(super) env: Vec<String>,
+    /// The top of a tree that was pushed; the source is a directory or file of it
+    #[arg(skip)]
+    pub(super) pushed: Option<PathBuf>,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct ImportArgs {
     /// Project: the name of its app and the prefix of all others
     #[arg(value_name = "PROJECT")]
@@ -92,30 +116,102 @@ pub(super) struct ImportArgs {
     /// Only show the plan
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Remove services that are not in the file any more, after all else has succeeded; volumes stay
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// Take over apps and containers that are there under the project's names
+    #[arg(long)]
+    pub(super) adopt: bool,
+    /// Take over what somebody changed by hand on the server, until the file says something new about it
+    #[arg(long)]
+    pub(super) accept: bool,
+    /// Write the plan to this file (with --dry-run)
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub(super) plan_out: Option<PathBuf>,
+    /// Do what this saved plan says, only if it is still the plan
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// Exit with 2 where changes are pending (with --dry-run)
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub(super) strict: bool,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+/// How a run is carried out and shown.
+#[derive(Args, Default)]
+pub(super) struct RunArgs {
     /// Form of the result
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
     /// Print progress as JSON lines
     #[arg(long)]
     pub(super) events: bool,
-    /// Exit with 2 where changes are pending (with --dry-run)
-    #[arg(long)]
-    pub(super) detailed_exitcode: bool,
     /// Operations at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) parallel: Option<u16>,
     /// Seconds for one operation
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) timeout: Option<u64>,
+    /// Seconds for the whole run until its commit
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) run_timeout: Option<u64>,
     /// Seconds to wait for another run on the project
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(super) lock_wait: u64,
-    /// Treat warnings as errors
-    #[arg(long)]
-    pub(super) strict: bool,
     /// Also list every operation of the plan
     #[arg(long)]
     pub(super) operations: bool,
+}
+
+#[derive(Args)]
+pub(super) struct RollbackArgs {
+    /// Project
+    #[arg(value_name = "PROJECT")]
+    pub(super) project: String,
+    /// Version to go back to, `v3` or `3`; without it the one before the current one
+    #[arg(value_name = "VERSION", value_parser = version_number)]
+    pub(super) version: Option<u32>,
+    /// Only show the plan
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+#[derive(Args)]
+pub(super) struct TraceArgs {
+    /// Project
+    #[arg(value_name = "PROJECT")]
+    pub(super) project: String,
+    /// Run; without it the last one
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct DiffArgs {
+    /// Project
+    #[arg(value_name = "PROJECT")]
+    pub(super) project: String,
+    /// Version, `v3` or `3`; without any the current version is compared with the server
+    #[arg(value_name = "VERSION", value_parser = version_number)]
+    pub(super) from: Option<u32>,
+    /// Version to compare it with; without it the current one
+    #[arg(value_name = "VERSION", value_parser = version_number)]
+    pub(super) to: Option<u32>,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// `v3` or `3`.
+fn version_number(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix('v').unwrap_or(text);
+    digits.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a version is v1, v2 ...".to_owned())
 }
 
 #[derive(Args)]
@@ -126,6 +222,26 @@ pub(super) struct ProjectArgs {
     /// Form of the result
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct ProjectOnly {
+    /// Project
+    #[arg(value_name = "PROJECT")]
+    pub(super) project: String,
+}
+
+#[derive(Args)]
+pub(super) struct LockArgs {
+    /// Project
+    #[arg(value_name = "PROJECT")]
+    pub(super) project: String,
+    /// Why; shown to whoever is refused
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Seconds to wait for another run on the project
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(super) lock_wait: u64,
 }
 
 #[derive(Args)]
@@ -143,6 +259,9 @@ pub(super) struct DestroyArgs {
     /// Also remove the volumes that the project made, with their data
     #[arg(long)]
     pub(super) volumes: bool,
+    /// Also forget the history, with the files as they were read
+    #[arg(long)]
+    pub(super) forget: bool,
     /// Do not ask
     #[arg(long)]
     pub(super) force: bool,
@@ -155,47 +274,175 @@ pub(super) struct DestroyArgs {
 pub(super) struct ConfigArgs {
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Print JSON instead of YAML
-    #[arg(long, value_name = "FORMAT", value_parser = ["yaml", "json"], default_value = "yaml")]
-    pub(super) format: String,
+    /// Only these services and those that they depend on
+    #[arg(value_name = "SERVICE")]
+    pub(super) only: Vec<String>,
+    /// Form of the result; that of --variables is a table unless this is given
+    #[arg(long, value_name = "FORMAT", value_parser = ["yaml", "json"])]
+    pub(super) format: Option<String>,
+    /// Write to this file instead of standard output
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Print nothing, only check (--quiet does the same)
+    #[arg(short = 'q')]
+    pub(super) only_check: bool,
+    #[command(flatten)]
+    pub(super) list: ConfigList,
+    /// Do not replace variables
+    #[arg(long)]
+    pub(super) no_interpolate: bool,
+    /// Do not write out what the Specification leaves implicit
+    #[arg(long)]
+    pub(super) no_normalize: bool,
+    /// Do not make paths absolute
+    #[arg(long)]
+    pub(super) no_path_resolution: bool,
+    /// Do not check references between services, networks and volumes
+    #[arg(long)]
+    pub(super) no_consistency: bool,
+    /// Do not read the env files of services
+    #[arg(long)]
+    pub(super) no_env_resolution: bool,
+}
+
+/// What is printed instead of the whole project.
+#[derive(Args)]
+#[group(multiple = false)]
+pub(super) struct ConfigList {
     /// Print the names of the services
     #[arg(long)]
     pub(super) services: bool,
     /// Print the names of the volumes
     #[arg(long)]
     pub(super) volumes: bool,
+    /// Print the names of the networks
+    #[arg(long)]
+    pub(super) networks: bool,
+    /// Print the AI models
+    #[arg(long)]
+    pub(super) models: bool,
     /// Print the images
     #[arg(long)]
     pub(super) images: bool,
     /// Print the profiles
+    #[arg(long = "profiles", id = "list-profiles")]
+    pub(super) profiles: bool,
+    /// Print the configuration hash of services: `*` or names with commas
+    #[arg(long, value_name = "SERVICES")]
+    pub(super) hash: Option<String>,
+    /// Print the variables that the files read, with their defaults
     #[arg(long)]
-    pub(super) profiles_list: bool,
-    /// Do not replace variables
+    pub(super) variables: bool,
+    /// Print the variables that interpolation sees
     #[arg(long)]
-    pub(super) no_interpolate: bool,
+    pub(super) environment: bool,
 }
 
 #[derive(Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Form of the result
+    /// Form of the result; SARIF 2.1.0 is for code hosts and editors
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: CheckFormat,
     /// Treat warnings as errors
     #[arg(long)]
     pub(super) strict: bool,
+    /// Make the safe changes that take findings away, and say which
+    #[arg(long)]
+    pub(super) fix: bool,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum CheckFormat {
+    /// For people, with the source lines.
+    #[default]
+    Text,
+    /// One JSON object on standard output.
+    Json,
+    /// SARIF 2.1.0 on standard output.
+    Sarif,
+}
+
+#[derive(Args)]
+pub(super) struct CreateArgs {
+    /// Project
+    #[arg(value_name = "PROJECT")]
+    pub(super) project: String,
+}
+
+#[derive(Args)]
+pub(super) struct ExplainArgs {
+    /// Project as it was imported last; or directory, compose file, git URL, `-`
+    #[arg(value_name = "PROJECT|SOURCE")]
+    pub(super) target: String,
+    /// Value, such as services.web.ports[0].published
+    #[arg(value_name = "PATH")]
+    pub(super) path: String,
+    /// Compose file; several are merged
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Enable a profile
+    #[arg(long = "profile", value_name = "NAME")]
+    pub(super) profiles: Vec<String>,
+    /// Read variables from this file instead of `.env`
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub(super) env_files: Vec<PathBuf>,
+    /// Set a variable, or take it from the environment
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub(super) env: Vec<String>,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
 }
 
 #[derive(Args)]
 pub(super) struct SetArgs {
     /// For all projects
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub(super) global: bool,
-    /// `allowed-host-paths`
-    #[arg(value_name = "KEY", value_parser = ["allowed-host-paths"])]
-    pub(super) key: String,
-    /// Comma-separated paths; none: the default
-    #[arg(value_name = "VALUE")]
-    pub(super) value: Option<String>,
+    /// PROJECT (not with --global), KEY (`keep-versions`, `allowed-host-paths`, `allowed-privileges`, `metrics-file`), VALUE; without a value: unset
+    #[arg(value_name = "WORD", required = true, num_args = 1..=3)]
+    pub(super) words: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct ExportArgs {
+    /// Project
+    #[arg(value_name = "PROJECT", required_unless_present = "apps", conflicts_with = "apps", default_value = "")]
+    pub(super) project: String,
+    /// Apps that were made by hand, with the datastores and networks that they are linked to
+    #[arg(long, value_name = "APP,...", value_delimiter = ',')]
+    pub(super) apps: Vec<String>,
+    /// Name of the exported project, with --apps
+    #[arg(long, value_name = "NAME", requires = "apps")]
+    pub(super) name: Option<String>,
+    /// File to write, with its secrets in `.env` beside it; `-`: standard output
+    #[arg(short = 'o', long = "output", value_name = "FILE", default_value = "-")]
+    pub(super) output: String,
+    /// Format
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ExportFormat,
+    /// Write no secret values
+    #[arg(long)]
+    pub(super) redact: bool,
+    /// Where secret values go
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
+    pub(super) secrets: crate::export::secrets::Secrets,
+    /// The files as they were imported, byte for byte: of the current version, or of vN
+    #[arg(long, value_name = "VERSION", num_args = 0..=1, default_missing_value = "current", conflicts_with = "redact")]
+    pub(super) original: Option<String>,
+}
+
+/// What an export is written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ExportFormat {
+    /// A compose file
+    #[default]
+    Compose,
+    /// The same as JSON
+    Json,
+    /// A graph for Graphviz
+    Dot,
 }

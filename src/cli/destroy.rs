@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::args::DestroyArgs;
+use super::import::owned;
 use super::import::runner;
 use super::recover::{self, lock_error, unknown};
 use super::session::Session;
 use super::{Exit, Failed};
 use crate::apply::{ActionError, Cancel, Context, Runner, by_hand, unfinished};
-use crate::map::resources::{DesiredService, Kind};
+use crate::map::resources::DesiredService;
 use crate::observe::{self, Observed, Wanted};
-use crate::plan::{Action, raw};
+use crate::plan::{Action, raw, removal};
 use crate::state::{Lock, State};
 use crate::ui::Printer;
 
@@ -37,6 +38,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
     }
     let wait = Duration::from_secs(args.lock_wait);
     let lock = Lock::acquire(&dir, "compose:destroy", &session.env, wait, &|| false).map_err(lock_error)?;
+    super::hold::refuse_held(&dir)?;
     if unfinished(&dir)?.is_some() {
         let exit = recover::recover(session, printer, &lock)?;
         if exit != Exit::Done {
@@ -48,8 +50,12 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
         dir.remove()?;
         return Err(unknown(&args.project));
     };
-    let wanted =
-        Wanted { project: &state.project, containers: state.created.containers.clone(), images: BTreeSet::new() };
+    let wanted = Wanted {
+        project: &state.project,
+        apps: owned(Some(&state)),
+        containers: state.created.containers.clone(),
+        images: BTreeSet::new(),
+    };
     let observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
     let users = outside_users(session, &state, &observed, args.volumes)?;
     if !users.is_empty() {
@@ -89,11 +95,21 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
         )
         .into());
     }
+    let grave = session.destroyed_dir(&args.project)?;
+    if args.forget {
+        grave.remove()?;
+    } else {
+        dir.bury(&grave)?;
+    }
     dir.remove()?;
     let kept: Vec<&str> =
         if args.volumes { Vec::new() } else { state.created.volumes.iter().map(String::as_str).collect() };
     if !kept.is_empty() {
         printer.detail(&format!("kept with their data: {}; remove them with docker volume rm", kept.join(" ")));
+    }
+    let storage = session.site.storage(&state.project);
+    if storage.exists() {
+        printer.detail(&format!("kept with what was written on the server: {}", storage.display()));
     }
     printer.header(&format!("{} is destroyed", state.project));
     Ok(Exit::Done)
@@ -166,7 +182,7 @@ fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> 
         let (now, later): (Vec<&DesiredService>, Vec<&DesiredService>) =
             left.iter().partition(|service| !needed(&service.name));
         let (now, later) = if now.is_empty() { (later, Vec::new()) } else { (now, later) };
-        waves.push(now.iter().flat_map(|service| remove_service(service, state, observed)).collect());
+        waves.push(now.iter().flat_map(|service| removal(service)).collect());
         left = later;
     }
     let known: BTreeSet<String> = waves.iter().flatten().filter_map(removed_container).collect();
@@ -197,18 +213,6 @@ fn removed_container(action: &Action) -> Option<String> {
     match action {
         Action::ContainerRemove { name } => Some(name.clone()),
         _ => None,
-    }
-}
-
-fn remove_service(service: &DesiredService, state: &State, observed: &Observed) -> Vec<Action> {
-    match &service.kind {
-        Kind::App(app) if state.created.apps.contains(&app.app) || observed.app_names.contains(&app.app) => {
-            vec![Action::HooksRemove { app: app.app.clone() }, Action::AppDestroy { app: app.app.clone() }]
-        }
-        Kind::App(app) => vec![Action::HooksRemove { app: app.app.clone() }],
-        Kind::Container(spec) | Kind::Job(spec) => {
-            raw::replicas(spec).into_iter().map(|spec| Action::ContainerRemove { name: spec.name }).collect()
-        }
     }
 }
 

@@ -9,7 +9,9 @@ use super::source::{self, Source};
 use super::{Exit, Failed};
 use crate::compose::{self, Loaded};
 use crate::diag::{Diagnostics, Severity};
+use crate::map::resources::{Desired, FileContent, Kind};
 use crate::model::Project;
+use crate::secret::{Secret, is_telling, url_password};
 use crate::ui::Printer;
 
 /// A project as loaded, with its source, whose temporary files live as long as it does.
@@ -31,6 +33,9 @@ pub(super) fn load(
     let mut source = source::open(args, session, fallback, controls)?;
     change(&mut source.request);
     let mut loaded = compose::load(&source.request, &source.files());
+    if !fallback.is_empty() {
+        say_how_to_set(&mut loaded.diagnostics, fallback);
+    }
     if let Some(project) = &loaded.project {
         printer.hide(secrets(project, fallback));
     }
@@ -39,6 +44,19 @@ pub(super) fn load(
         return Err(Failed::new(Exit::Wrong, count(&loaded.diagnostics)).into());
     };
     Ok(Input { project, loaded, source })
+}
+
+/// Where a variable is not set, the command that sets it for the project.
+fn say_how_to_set(found: &mut Diagnostics, project: &str) {
+    for item in &mut found.items {
+        if !matches!(item.code.as_ref(), "unset-variable" | "required-variable") {
+            continue;
+        }
+        // The name stands in the message, as every name does.
+        if let Some(name) = item.message.split('`').nth(1) {
+            item.hints.push(format!("dokku config:set --no-restart {project} {name}=..."));
+        }
+    }
 }
 
 /// `2 errors, 1 warning`.
@@ -54,35 +72,62 @@ pub(super) fn count(diagnostics: &Diagnostics) -> String {
     }
 }
 
+/// Values that must not be seen, of a version whose file is not loaded again.
+pub(super) fn telling_values(desired: &Desired) -> Vec<String> {
+    let mut out = Vec::new();
+    for service in desired.services.values() {
+        let pairs: Vec<(&String, &Secret)> = match &service.kind {
+            Kind::App(app) => app.config.iter().collect(),
+            Kind::Container(raw) | Kind::Job(raw) => raw.container.environment.iter().collect(),
+        };
+        for (name, text) in pairs.into_iter().filter_map(|(name, value)| Some((name, value.expose()?))) {
+            let secret =
+                if text.contains("://") { url_password(text) } else { Some(text).filter(|_| is_telling(name)) };
+            out.extend(secret.map(str::to_owned));
+        }
+        for tree in &service.files {
+            if let FileContent::Inline { text } = &tree.content {
+                out.extend(text.expose().map(|text| text.trim().to_owned()));
+            }
+        }
+    }
+    let names: Vec<&str> = desired.services.keys().map(String::as_str).chain([desired.project.as_str()]).collect();
+    out.retain(|value| value.len() >= 4 && !matches!(value.as_str(), "true" | "false" | "none" | "null"));
+    out.retain(|value| !names.iter().any(|name| name.contains(value.as_str())));
+    out
+}
+
 /// Values that must not be seen: of variables whose name says so, and of secrets.
-fn secrets(project: &Project, dokku_project: &str) -> Vec<String> {
-    let telling = |name: &str| {
-        let name = name.to_ascii_uppercase();
-        ["PASS", "SECRET", "TOKEN", "KEY", "PWD", "CREDENTIAL", "AUTH", "PRIVATE", "DSN", "SALT"]
-            .iter()
-            .any(|word| name.contains(word))
-    };
+pub(super) fn secrets(project: &Project, dokku_project: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for (name, value) in &project.environment {
-        if telling(name) {
+        if is_telling(name) {
             out.push(value.clone());
         }
     }
     for service in project.services.values() {
         for (name, value) in &service.environment {
-            if let Some(value) = value.as_ref().filter(|value| telling(name) || value.contains("://")) {
+            if let Some(value) = value.as_ref().filter(|value| is_telling(name) || value.contains("://")) {
                 // Of a URL only the password is secret; the host name may be printed.
-                out.extend(if value.contains("://") { url_password(value) } else { Some(value.clone()) });
+                out.extend(if value.contains("://") {
+                    url_password(value).map(str::to_owned)
+                } else {
+                    Some(value.clone())
+                });
             }
         }
         for (name, value) in service.build.iter().flat_map(|build| &build.args) {
-            if let Some(value) = value.as_ref().filter(|_| telling(name)) {
+            if let Some(value) = value.as_ref().filter(|_| is_telling(name)) {
                 out.push(value.clone());
             }
         }
     }
-    for secret in project.secrets.values() {
+    for (key, secret) in &project.secrets {
         out.extend(secret.environment_value.clone());
+        if secret.external {
+            let variable = crate::map::secret_variable(secret.name.as_deref().unwrap_or(key));
+            out.extend(project.environment.get(&variable).cloned());
+        }
         out.extend(
             secret.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(|text| text.trim().to_owned()),
         );
@@ -101,22 +146,4 @@ fn secrets(project: &Project, dokku_project: &str) -> Vec<String> {
     out.retain(|value| value.len() >= 4 && !matches!(value.as_str(), "true" | "false" | "none" | "null"));
     out.retain(|value| !names.iter().any(|name| name.contains(value.as_str())));
     out
-}
-
-fn url_password(url: &str) -> Option<String> {
-    let rest = url.split_once("://")?.1;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_of_urls() {
-        assert_eq!(url_password("postgres://app:s3cr3t@db:5432/app"), Some("s3cr3t".into()));
-        assert_eq!(url_password("redis://cache:6379"), None);
-    }
 }

@@ -3,16 +3,33 @@
 mod args;
 mod check;
 mod config;
+mod contexts;
+mod create;
 mod destroy;
+mod diff;
+mod drift;
+mod explain;
+mod export;
+mod git;
+mod handmade;
+mod history;
+mod hold;
 mod import;
 mod list;
 mod load;
+mod metrics;
+mod push;
 mod recover;
+mod rollback;
 mod session;
 mod set;
+mod set_push;
 mod source;
+mod sources;
 mod status;
+mod trace;
 mod trigger;
+mod validators;
 
 use std::process::ExitCode;
 
@@ -99,16 +116,25 @@ fn exit_with(code: i32) -> ExitCode {
 
 fn format_of(command: &Command) -> Format {
     match command {
-        Command::Import(args) | Command::Plan(args) => args.format,
-        Command::Status(args) | Command::Recover(args) => args.format,
+        Command::Import(args) | Command::Plan(args) => args.run.format,
+        Command::Rollback(args) => args.run.format,
+        Command::Diff(args) => args.format,
+        Command::Status(args) | Command::Recover(args) | Command::History(args) => args.format,
         Command::List(args) => args.format,
-        Command::Check(args) => args.format,
+        Command::Check(args) if args.format != args::CheckFormat::Text => Format::Json,
+        Command::Explain(args) => args.format,
         _ => Format::Text,
     }
 }
 
 fn run(cli: Cli, printer: &Printer) -> anyhow::Result<Exit> {
-    if let Command::Help { command } = &cli.command {
+    if let Command::Help { command, keys } = &cli.command {
+        if *keys {
+            for line in crate::map::fates::lines() {
+                printer.result(&line);
+            }
+            return Ok(Exit::Done);
+        }
         return help(command.as_deref(), printer);
     }
     let session = Session::open(cli.sandbox.as_deref())?;
@@ -118,12 +144,21 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<Exit> {
             args.dry_run = true;
             import::run(&session, printer, &args)
         }
+        Command::History(args) => history::run(&session, printer, &args),
+        Command::Diff(args) => diff::run(&session, printer, &args),
+        Command::Trace(args) => trace::run(&session, printer, &args),
+        Command::Rollback(args) => rollback::run(&session, printer, &args),
         Command::Status(args) => status::run(&session, printer, &args),
         Command::List(_) => list::run(&session, printer),
         Command::Destroy(args) => destroy::run(&session, printer, &args),
         Command::Config(args) => config::run(&session, printer, &args),
+        Command::Export(args) => export::run(&session, printer, &args),
         Command::Check(args) => check::run(&session, printer, &args),
+        Command::Explain(args) => explain::run(&session, printer, &args),
         Command::Recover(args) => recover::run(&session, printer, &args),
+        Command::Lock(args) => hold::lock(&session, printer, &args),
+        Command::Unlock(args) => hold::unlock(&session, printer, &args),
+        Command::Create(args) => create::run(&session, printer, &args),
         Command::Set(args) => set::run(&session, printer, &args),
         Command::Trigger { name, args } => trigger::run(&session, printer, &name, &args),
         Command::Help { .. } => Ok(Exit::Done),

@@ -38,6 +38,10 @@ pub(super) fn recover(session: &Session, printer: &Printer, lock: &Lock) -> Resu
     let mut exit = Exit::Done;
     for one in &recovered {
         let word = match &one.outcome {
+            Outcome::Done { .. } if lock.dir().journal(&one.run).exists() => {
+                exit = Exit::Stuck;
+                "had been done, but is not cleaned up"
+            }
             Outcome::Done { .. } => "had been done",
             Outcome::RolledBack { .. } => "was undone",
             Outcome::Stuck { .. } => {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::docker::Engine;
 use crate::dokku::Dokku;
+use crate::map::policy::Policy;
 use crate::sandbox;
 use crate::secret::DigestKey;
 use crate::site::Site;
@@ -62,10 +63,24 @@ impl Session {
         Ok(ProjectDir::new(&self.site, project)?)
     }
 
-    /// Host paths that the administrator allows although they are sensitive.
-    pub(super) fn allowed_paths(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(allowed_file(&self.site)).unwrap_or_default();
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    /// Where the history of a destroyed project lies.
+    pub(super) fn destroyed_dir(&self, project: &str) -> Result<ProjectDir> {
+        Ok(ProjectDir::destroyed(&self.site, project)?)
+    }
+
+    /// What the administrator allows.
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            paths: setting(&self.site, ALLOWED_PATHS),
+            privileges: setting(&self.site, ALLOWED_PRIVILEGES),
+            settings: "",
+        }
+    }
+
+    /// Whether `compose:create` made the app.
+    pub(super) fn push_created(&self, app: &str) -> bool {
+        // Settings that cannot be read are those of nobody: the app then stays when its project goes.
+        state::PushSettings::load(&self.site, app).is_ok_and(|settings| settings.created)
     }
 
     /// Names that no app may take: Dokku keeps plugins' settings beside those of apps.
@@ -78,9 +93,19 @@ impl Session {
     }
 }
 
-/// The administrator's list.
-pub(super) fn allowed_file(site: &Site) -> PathBuf {
-    site.data().join("allowed-host-paths")
+/// Lists of the administrator.
+pub(super) const ALLOWED_PATHS: &str = "allowed-host-paths";
+pub(super) const ALLOWED_PRIVILEGES: &str = "allowed-privileges";
+
+/// A list of the administrator; empty where nothing is set.
+pub(super) fn setting(site: &Site, key: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(setting_file(site, key)).unwrap_or_default();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// Where a setting is kept: a line an entry.
+pub(super) fn setting_file(site: &Site, key: &str) -> PathBuf {
+    site.data().join(key)
 }
 
 /// Nested calls inside a sandbox stay in it. Only the sandbox's own `dokku` says so with its paths; the variable alone,

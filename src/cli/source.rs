@@ -1,25 +1,26 @@
 //! Where the compose files come from: a directory, a file, a git repository, standard input.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indexmap::IndexMap;
 
 use super::args::SourceArgs;
+use super::git;
 use super::session::Session;
 use crate::compose::{Disk, Request};
-use crate::process;
 
 /// Longest standard input: a compose file, or a tar of a directory.
 const MOST_COMPOSE: u64 = 16 << 20;
 const MOST_TAR: u64 = 2 << 30;
+/// The unit of a tar.
+const BLOCK: u64 = 512;
 
 /// First bytes of archives that are not unpacked.
 const FOREIGN: &[(&[u8], &str)] = &[
-    (&[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd"),
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], "compressed with xz"),
     (b"BZh", "compressed with bzip2"),
     (b"PK\x03\x04", "a zip archive"),
@@ -54,7 +55,12 @@ pub(super) fn open(
         None => "-".to_owned(),
     };
     let mut temporary = None;
-    let mut request = if given == "-" {
+    let mut request = if let Some(root) = &args.pushed {
+        let mut request = local(&given)?;
+        request.default_name = Some(fallback.to_owned());
+        request.place = Some(inside(&request.project_dir, root));
+        request
+    } else if given == "-" {
         let folder =
             tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
         let mut request = standard_input(&folder, fallback)?;
@@ -64,7 +70,7 @@ pub(super) fn open(
         }
         temporary = Some(folder);
         request
-    } else if is_git(&given) {
+    } else if git::is_url(&given) {
         let folder =
             tempfile::Builder::new().prefix("dokku-compose-").tempdir().context("cannot make a temporary directory")?;
         let request = clone(&given, &folder, session, fallback)?;
@@ -97,7 +103,7 @@ pub(super) fn open(
     if mixed {
         named.extend(request.files.iter().cloned());
     }
-    let sent = temporary.as_ref().map(|folder| folder.path().to_path_buf());
+    let sent = temporary.as_ref().map(|folder| folder.path().to_path_buf()).or_else(|| args.pushed.clone());
     Ok(Source { request, sent, named, private: session.site.private(), _temporary: temporary })
 }
 
@@ -105,6 +111,14 @@ impl Source {
     /// How its files are read.
     pub(super) fn files(&self) -> Disk {
         Disk { within: self.sent.clone(), named: self.named.clone(), private: self.private.clone(), ..Disk::default() }
+    }
+}
+
+/// What a pusher calls a directory of the tree.
+fn inside(dir: &Path, root: &Path) -> String {
+    match dir.strip_prefix(root) {
+        Ok(below) if below != Path::new("") => format!("{} of what was pushed", below.display()),
+        _ => "the top of what was pushed".to_owned(),
     }
 }
 
@@ -141,62 +155,11 @@ fn local(given: &str) -> Result<Request> {
     Ok(request)
 }
 
-fn is_git(given: &str) -> bool {
-    let (url, _) = given.split_once('#').unwrap_or((given, ""));
-    ["https://", "http://", "ssh://", "git://", "git@", "file://"].iter().any(|scheme| url.starts_with(scheme))
-}
-
-/// `URL#ref:dir`.
 fn clone(given: &str, folder: &tempfile::TempDir, session: &Session, fallback: &str) -> Result<Request> {
-    let (url, fragment) = given.split_once('#').unwrap_or((given, ""));
-    let (reference, dir) = fragment.split_once(':').unwrap_or((fragment, ""));
     // Without a name of its own the compose project is called as the Dokku project.
     let target = folder.path().join(if fallback.is_empty() { "repository" } else { fallback });
-    let env = session.dokku.env().clone();
-    let git = |args: Vec<&std::ffi::OsStr>| -> Result<()> {
-        let output = process::Command::new("git", &env)
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .args(args)
-            .limit(Duration::from_secs(600))
-            .run()?;
-        if !output.success() {
-            bail!("git failed for {url}: {}", output.stderr.trim());
-        }
-        Ok(())
-    };
-    let target_arg = target.as_os_str();
-    if reference.is_empty() {
-        git(vec![
-            "clone".as_ref(),
-            "--quiet".as_ref(),
-            "--depth".as_ref(),
-            "1".as_ref(),
-            "--".as_ref(),
-            url.as_ref(),
-            target_arg,
-        ])?;
-    } else {
-        git(vec![
-            "clone".as_ref(),
-            "--quiet".as_ref(),
-            "--no-checkout".as_ref(),
-            "--".as_ref(),
-            url.as_ref(),
-            target_arg,
-        ])?;
-        git(vec![
-            "-C".as_ref(),
-            target_arg,
-            "checkout".as_ref(),
-            "--quiet".as_ref(),
-            "--detach".as_ref(),
-            reference.as_ref(),
-        ])?;
-    }
-    if Path::new(dir).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-        bail!("{dir} leaves the repository");
-    }
-    Ok(sent(target.join(dir), if dir.is_empty() { given } else { dir }))
+    let (dir, place) = git::fetch(given, &target, "", session.dokku.env())?;
+    Ok(sent(dir, place))
 }
 
 /// A request for a directory with a name that is made up.
@@ -221,6 +184,7 @@ fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request>
         length += read;
     }
     head.truncate(length);
+    let zstd = head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
     let gzip = head.starts_with(&[0x1f, 0x8b]);
     let tar = head.get(257..262) == Some(b"ustar".as_slice());
     if head.is_empty() {
@@ -229,11 +193,17 @@ fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request>
         );
     }
     if let Some((_, kind)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)) {
-        bail!("what came on standard input is {kind}: send a tar, plain or compressed with gzip");
+        bail!("what came on standard input is {kind}: send a tar, plain or compressed with gzip or zstd");
     }
     let stream = std::io::Cursor::new(head).chain(stdin);
     if gzip {
         unpack(flate2::read::GzDecoder::new(stream), &dir)?;
+        return Ok(sent(dir, "the top directory of the archive on standard input"));
+    }
+    if zstd {
+        let stream = ruzstd::decoding::StreamingDecoder::new(stream)
+            .map_err(|error| anyhow::anyhow!("the archive on standard input is broken or cut off: {error}"))?;
+        unpack(stream, &dir)?;
         return Ok(sent(dir, "the top directory of the archive on standard input"));
     }
     if tar {
@@ -253,8 +223,13 @@ fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request>
 }
 
 /// Unpacks a tar whose entries stay inside of `dir`; devices and the like are refused, the whole with them.
+///
+/// One that ends too early is refused, also where it ends between two entries: half of a directory is not what was sent.
 fn unpack(stream: impl Read, dir: &Path) -> Result<()> {
-    let mut archive = tar::Archive::new(stream.take(MOST_TAR));
+    let read = Cell::new(0);
+    let mut stream = Counted { stream: stream.take(MOST_TAR), read: &read };
+    let mut archive = tar::Archive::new(&mut stream);
+    let mut end = 0;
     archive.set_preserve_permissions(true);
     archive.set_preserve_mtime(false);
     let mut bytes = 0;
@@ -271,20 +246,45 @@ fn unpack(stream: impl Read, dir: &Path) -> Result<()> {
             bail!("the archive on standard input has {} of a kind that is not accepted", path.display());
         }
         bytes += entry.size();
+        end = entry.raw_file_position() + entry.size().next_multiple_of(BLOCK);
         if bytes > MOST_TAR {
             bail!("the archive on standard input unpacks to more than {} GiB", MOST_TAR >> 30);
         }
         if kind.is_pax_global_extensions() {
             continue;
         }
-        if !entry.unpack_in(dir).with_context(|| format!("cannot unpack {}", path.display()))? {
+        let unpacked = match entry.unpack_in(dir) {
+            Err(_) if read.get() < end => bail!("the archive on standard input is cut off in {}", path.display()),
+            result => result.with_context(|| format!("cannot unpack {}", path.display()))?,
+        };
+        if !unpacked {
             bail!("the archive on standard input has {}, which leaves the directory", path.display());
         }
         if kind.is_dir() {
             open_up(dir, &path)?;
         }
     }
+    // A tar ends with a block of zeros.
+    if read.get() < end + BLOCK {
+        bail!("the archive on standard input is cut off");
+    }
+    // What is left is padding, behind which a compressed stream has its checksum; a sender would wait on a full pipe.
+    std::io::copy(&mut stream, &mut std::io::sink()).context("the archive on standard input is broken or cut off")?;
     Ok(())
+}
+
+/// Counts what is read.
+struct Counted<'a, R> {
+    stream: R,
+    read: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.read.set(self.read.get() + read as u64);
+        Ok(read)
+    }
 }
 
 /// A read-only directory of an archive (Go's module cache has such) must still be filled, and removed in the end.

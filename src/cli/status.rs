@@ -7,13 +7,16 @@ use serde_json::json;
 
 use super::Exit;
 use super::args::ProjectArgs;
+use super::drift::{self, Drift};
+use super::import::owned;
 use super::recover::unknown;
 use super::session::Session;
 use crate::apply::unfinished;
 use crate::docker::ContainerFacts;
 use crate::map::resources::{AppSpec, DesiredService, Kind};
 use crate::observe::{self, Observed, Wanted};
-use crate::plan::{self, raw};
+use crate::plan::changes::{self, Change};
+use crate::plan::raw;
 use crate::state::{State, lock};
 use crate::ui::Printer;
 
@@ -26,6 +29,7 @@ struct Row {
     running: usize,
     health: String,
     drift: Vec<String>,
+    changes: Vec<Drift>,
 }
 
 pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> Result<Exit> {
@@ -42,7 +46,16 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> R
         return Err(unknown(&args.project));
     };
     let observed = look(session, &state)?;
-    let rows: Vec<Row> = state.desired.services.values().map(|service| row(&state, &observed, service)).collect();
+    let mut by_hand = drift::by_service(session, &state.desired, &observed, &state.updated_at);
+    let rows: Vec<Row> = state
+        .desired
+        .services
+        .values()
+        .map(|service| {
+            let changes = by_hand.remove(&service.name).unwrap_or_default();
+            row(&state, &observed, service, changes)
+        })
+        .collect();
     let busy = open.as_ref().is_some_and(|open| open.at_work).then(|| lock::holder(&dir)).flatten();
     if printer.is_json() {
         let services: Vec<_> = rows
@@ -51,11 +64,13 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> R
                 json!({
                     "service": row.service, "kind": row.kind, "name": row.name, "desired": row.desired,
                     "running": row.running, "health": row.health, "drift": row.drift,
+                    "changes": row.changes.iter().map(Drift::json).collect::<Vec<_>>(),
                 })
             })
             .collect();
         printer.json(&json!({
             "version": 1, "project": state.project, "release": state.version, "updated_at": state.updated_at,
+            "held": crate::state::Hold::of(&dir)?,
             "interrupted": open.as_ref().filter(|open| !open.at_work).map(|open| &open.run),
             "services": services,
             "left": state.left.keys().collect::<Vec<_>>(),
@@ -63,6 +78,9 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> R
         return Ok(Exit::Done);
     }
     print(printer, &state, &rows);
+    if let Some(hold) = crate::state::Hold::of(&dir)? {
+        printer.warn(&format!("{} is {hold}", state.project));
+    }
     if let Some(holder) = busy {
         printer.warn(&format!("another run is at work: {holder}"));
     } else if let Some(open) = open {
@@ -72,8 +90,12 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> R
 }
 
 fn look(session: &Session, state: &State) -> Result<Observed> {
-    let wanted =
-        Wanted { project: &state.project, containers: state.created.containers.clone(), images: Default::default() };
+    let wanted = Wanted {
+        project: &state.project,
+        apps: owned(Some(state)),
+        containers: state.created.containers.clone(),
+        images: Default::default(),
+    };
     let mut observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
     let names: Vec<String> = state.fingerprints.keys().cloned().collect();
     observed.unchanged = observe::unchanged(&session.dokku, &names, &state.fingerprints);
@@ -83,9 +105,34 @@ fn look(session: &Session, state: &State) -> Result<Observed> {
     Ok(observed)
 }
 
-fn row(state: &State, observed: &Observed, service: &DesiredService) -> Row {
+/// What was changed by hand on all apps of a project, and what of it is missing.
+pub(super) fn by_hand(session: &Session, state: &State) -> Result<Vec<Change>> {
+    let observed = look(session, state)?;
+    let mut out = Vec::new();
+    for service in state.desired.services.values() {
+        let name = service.kind.resource_name();
+        let gone = match &service.kind {
+            Kind::App(app) => {
+                if let Some(now) = observed.apps.get(&app.app) {
+                    out.extend(changes::by_hand(&service.name, app, now));
+                }
+                !observed.app_names.contains(name)
+            }
+            Kind::Container(_) => !observed.containers.contains_key(name),
+            Kind::Job(_) => false,
+        };
+        if gone {
+            let what = format!("{} {name}", service.kind.word());
+            let field = "service".to_owned();
+            out.push(Change { service: service.name.clone(), field, before: Some(what), after: None });
+        }
+    }
+    Ok(out)
+}
+
+fn row(state: &State, observed: &Observed, service: &DesiredService, changes: Vec<Drift>) -> Row {
     let name = service.kind.resource_name().to_owned();
-    let mut drift = Vec::new();
+    let mut drift: Vec<String> = changes.iter().map(Drift::sentence).collect();
     let (desired, containers): (u32, Vec<&ContainerFacts>) = match &service.kind {
         Kind::App(app) => {
             app_drift(observed, app, &mut drift);
@@ -121,6 +168,7 @@ fn row(state: &State, observed: &Observed, service: &DesiredService) -> Row {
                 running: 0,
                 health,
                 drift,
+                changes,
             };
         }
     };
@@ -143,14 +191,13 @@ fn row(state: &State, observed: &Observed, service: &DesiredService) -> Row {
         running: running.len(),
         health,
         drift,
+        changes,
     }
 }
 
 fn app_drift(observed: &Observed, app: &AppSpec, drift: &mut Vec<String>) {
     if !observed.app_names.contains(&app.app) {
-        drift.push("the app is gone".into());
-    } else if let Some(now) = observed.apps.get(&app.app) {
-        drift.extend(plan::drift(app, now));
+        drift.push("the app is gone; an import makes it again".into());
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::session::Session;
-use super::{Exit, Failed};
+use super::{Exit, Failed, push};
 use crate::apply::runner::{await_container, network_endpoint};
 use crate::apply::{ActionError, Cancel};
 use crate::dokku;
 use crate::map::resources::{AppHooks, Kind};
 use crate::plan::raw::{PROJECT_LABEL, SERVICE_LABEL};
-use crate::state::{Lock, State, store};
+use crate::state::{Lock, PushSettings, State, store};
 use crate::ui::Printer;
 
 /// Runs one; a name that is not known is left alone, since Dokku may call more than this version knows.
@@ -35,7 +35,7 @@ fn answer(session: &Session, printer: &Printer, name: &str, args: &[String]) -> 
     match name {
         "post-container-create" => post_container_create(session, arg(1), arg(2), arg(3)),
         "check-deploy" => check_deploy(session, printer, arg(0), arg(1), arg(5)),
-        "post-extract" => post_extract(session, arg(0)),
+        "post-extract" => post_extract(session, printer, arg(0), arg(1)),
         "pre-delete" => pre_delete(session, arg(0)),
         "post-delete" => post_delete(session, arg(0)),
         "post-app-rename-setup" => renamed(session, printer, arg(0), arg(1)),
@@ -80,14 +80,20 @@ fn check_deploy(session: &Session, printer: &Printer, app: &str, container: &str
     }
 }
 
-/// A push to the project's own app.
-fn post_extract(session: &Session, app: &str) -> Result<Exit> {
-    match hooks(session, app)? {
-        Some(hooks) if hooks.service.is_empty() => Err(refused(format!(
-            "{app} is the app of a compose project, and this version does not deploy it by git push: \
-             send the directory: tar c . | ssh dokku@HOST compose:import {app} -"
-        ))),
-        _ => Ok(Exit::Done),
+/// `APP DIRECTORY`: a push to the project's own app, or a rebuild of it. A refusal leaves the stack as it was.
+fn post_extract(session: &Session, printer: &Printer, app: &str, dir: &str) -> Result<Exit> {
+    match push::run(session, printer, app, dir) {
+        Ok(Some(Exit::Done)) => Ok(Exit::Done),
+        Ok(Some(_)) => Err(refused(format!("the push to {app} is refused: what ran before runs on"))),
+        Ok(None) => match hooks(session, app)? {
+            Some(hooks) if hooks.service.is_empty() => Err(refused(format!(
+                "{app} is the app of a compose project that takes no pushes: dokku compose:set {app} git-push true, \
+                 or send the directory: tar c . | ssh dokku@HOST compose:import {app} -"
+            ))),
+            _ => Ok(Exit::Done),
+        },
+        // Whatever is wrong with a push is told to who pushed, and refuses it.
+        Err(error) => Err(refused(format!("{error:#}\nthe push to {app} is refused"))),
     }
 }
 
@@ -111,6 +117,7 @@ fn pre_delete(session: &Session, app: &str) -> Result<Exit> {
 /// The app is gone, or became another by a rename: its file for the triggers goes.
 fn post_delete(session: &Session, app: &str) -> Result<Exit> {
     store::remove_file(&session.site.app_file(app))?;
+    PushSettings::remove(&session.site, app)?;
     Ok(Exit::Done)
 }
 
@@ -153,16 +160,18 @@ fn cloned(session: &Session, old: &str, new: &str) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let dokku = &session.dokku;
-    let deploy = dokku::options::Phase::Deploy;
     let options = dokku.options(new)?;
-    let aliases: Vec<String> = options
-        .of(deploy)
-        .iter()
-        .filter(|option| option.trim_start_matches('\'').starts_with("--network-alias="))
-        .cloned()
-        .collect();
-    if !aliases.is_empty() {
-        dokku.call(dokku::options::remove(new, &[deploy], &aliases))?;
+    let own_file = format!("--env-file={}/", session.site.data().join("projects").display());
+    for phase in [dokku::options::Phase::Deploy, dokku::options::Phase::Run] {
+        let given = options.of(phase).iter();
+        let of_the_service = |option: &&String| {
+            let option = option.trim_start_matches('\'');
+            option.starts_with("--network-alias=") || option.starts_with(&own_file)
+        };
+        let taken: Vec<String> = given.filter(of_the_service).cloned().collect();
+        if !taken.is_empty() {
+            dokku.call(dokku::options::remove(new, &[phase], &taken))?;
+        }
     }
     dokku.call(dokku::network::set(new, "initial-network", &[]))?;
     for mount in dokku.mounts(new)? {

@@ -1,39 +1,47 @@
 //! Canonical: every short form becomes the long form that it stands for.
+//!
+//! Specification: 05-services.md, the short and long syntax of each element.
 
+use super::budget::Budget;
 use super::path::Path;
+use super::schema::entry_span;
 use super::short;
 use super::tree::{
     boolean, child_map, describe, insert, is_null, map_mut, mapping, node, null, plain, printed, same, seq_mut, string,
     text,
 };
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Edit, Fix, Span};
 use crate::yaml::{Kind, Map, Node, Value};
 
 /// Rewrites `tree` in place. With `lenient`, what cannot be read stays as it
 /// is (a short form that still holds variables).
-pub(super) fn canonical(tree: &mut Node, lenient: bool, out: &mut Diagnostics) {
-    let mut canonical = Canonical { lenient, out };
+pub(super) fn canonical(tree: &mut Node, lenient: bool, budget: &Budget, out: &mut Diagnostics) {
+    let mut canonical = Canonical { lenient, budget, out };
     if let Some(services) = child_map(tree, "services") {
         for (name, entry) in &mut services.entries {
             if let Some(service) = map_mut(&mut entry.value) {
-                canonical.service(service, &Path::of(&["services", name]));
+                canonical.service(service, &Path::Of(&["services", name]));
             }
         }
     }
     for section in ["volumes", "networks", "secrets", "configs"] {
         for (name, entry) in child_map(tree, section).into_iter().flat_map(|map| &mut map.entries) {
-            canonical.resource(&mut entry.value, &Path::of(&[section, name]));
+            canonical.resource(&mut entry.value, &Path::Of(&[section, name]));
         }
     }
 }
 
+/// A port in its long form: a mapping, and up to five keys with their values.
+const NODES_OF_A_PORT: usize = 6;
+
 struct Canonical<'a> {
     lenient: bool,
+    budget: &'a Budget,
     out: &'a mut Diagnostics,
 }
 
 impl Canonical<'_> {
-    fn service(&mut self, service: &mut Map, path: &Path) {
+    fn service(&mut self, service: &mut Map, path: &Path<'_>) {
         self.container(service, path);
         for (key, entry) in &mut service.entries {
             let path = path.key(key);
@@ -61,7 +69,7 @@ impl Canonical<'_> {
     }
 
     /// What a service and a container of a hook have in common.
-    fn container(&mut self, container: &mut Map, path: &Path) {
+    fn container(&mut self, container: &mut Map, path: &Path<'_>) {
         for (key, entry) in &mut container.entries {
             let path = path.key(key);
             let value = &mut entry.value;
@@ -85,7 +93,7 @@ impl Canonical<'_> {
         }
     }
 
-    fn each(&mut self, value: &mut Node, path: &Path, item: fn(&mut Self, &mut Node, &Path)) {
+    fn each(&mut self, value: &mut Node, path: &Path<'_>, item: fn(&mut Self, &mut Node, &Path<'_>)) {
         for (index, entry) in seq_mut(value).into_iter().flatten().enumerate() {
             item(self, entry, &path.index(index));
         }
@@ -95,7 +103,7 @@ impl Canonical<'_> {
         self.out.push(Diagnostic::error(code, message).at(span));
     }
 
-    fn build(&mut self, build: &mut Node, path: &Path) {
+    fn build(&mut self, build: &mut Node, path: &Path<'_>) {
         if text(build).is_some() {
             let context = std::mem::take(build);
             let span = context.span;
@@ -119,7 +127,7 @@ impl Canonical<'_> {
         }
     }
 
-    fn contexts(&mut self, value: &mut Node, path: &Path) {
+    fn contexts(&mut self, value: &mut Node, path: &Path<'_>) {
         let Some(items) = value.as_seq() else { return };
         let mut map = Map::default();
         for item in items {
@@ -132,7 +140,7 @@ impl Canonical<'_> {
         *value = node(Kind::Map(map), value.span);
     }
 
-    fn ssh(&mut self, value: &mut Node, path: &Path) {
+    fn ssh(&mut self, value: &mut Node, path: &Path<'_>) {
         let Some(items) = value.as_seq() else { return };
         let mut map = Map::default();
         for item in items {
@@ -148,7 +156,7 @@ impl Canonical<'_> {
         *value = node(Kind::Map(map), value.span);
     }
 
-    fn depends_on(&mut self, value: &mut Node, path: &Path) {
+    fn depends_on(&mut self, value: &mut Node, path: &Path<'_>) {
         let started = |span: Span| {
             mapping([("condition", string("service_started", span)), ("required", boolean(true, span))], span)
         };
@@ -186,7 +194,7 @@ impl Canonical<'_> {
         }
     }
 
-    fn env_file(&mut self, value: &mut Node, path: &Path) {
+    fn env_file(&mut self, value: &mut Node, path: &Path<'_>) {
         wrap(value);
         if value.as_seq().is_none() {
             let message = format!("`{path}` must be a string or a list, not {}", describe(value));
@@ -205,7 +213,7 @@ impl Canonical<'_> {
         }
     }
 
-    fn volume(&mut self, value: &mut Node, path: &Path) {
+    fn volume(&mut self, value: &mut Node, path: &Path<'_>) {
         let span = value.span;
         let Some(spec) = text(value) else {
             if value.as_map().is_none() {
@@ -237,7 +245,7 @@ impl Canonical<'_> {
         *value = long_volume(volume, span);
     }
 
-    fn device(&mut self, value: &mut Node, _path: &Path) {
+    fn device(&mut self, value: &mut Node, _path: &Path<'_>) {
         let span = value.span;
         let Some(spec) = text(value) else { return };
         match short::device::parse(spec) {
@@ -263,7 +271,7 @@ impl Canonical<'_> {
         }
     }
 
-    fn file_mount(&mut self, value: &mut Node, _path: &Path) {
+    fn file_mount(&mut self, value: &mut Node, _path: &Path<'_>) {
         if text(value).is_some() {
             let source = std::mem::take(value);
             let span = source.span;
@@ -271,9 +279,11 @@ impl Canonical<'_> {
         }
     }
 
-    fn ports(&mut self, value: &mut Node, path: &Path) {
+    fn ports(&mut self, value: &mut Node, path: &Path<'_>) {
         let Some(items) = seq_mut(value) else { return };
         let mut ports = Vec::with_capacity(items.len());
+        // One that cannot be read yet leaves the whole list as it was written.
+        let written = if self.lenient { items.clone() } else { Vec::new() };
         for (index, item) in std::mem::take(items).into_iter().enumerate() {
             let span = item.span;
             let spec = match item.as_scalar().map(|scalar| scalar.value()) {
@@ -290,8 +300,20 @@ impl Canonical<'_> {
                 }
             };
             match short::port::parse(&spec) {
-                Ok(list) => ports.extend(list.into_iter().map(|port| long_port(port, span))),
-                Err(_) if self.lenient => ports.push(item),
+                Ok(list) => match self.budget.nodes(list.len() * NODES_OF_A_PORT) {
+                    Ok(()) => ports.extend(list.into_iter().map(|port| long_port(port, span))),
+                    Err(exceeded) => {
+                        let error = exceeded.at(Some(span));
+                        if !self.out.items.iter().any(|item| item.code == error.code) {
+                            self.out.push(error);
+                        }
+                        return;
+                    }
+                },
+                Err(_) if self.lenient => {
+                    *items = written;
+                    return;
+                }
                 Err(cause) => {
                     let message = format!("the port `{spec}` {cause}");
                     self.out.push(
@@ -306,7 +328,7 @@ impl Canonical<'_> {
     }
 
     /// `external: {name: x}` is `name: x` and `external: true`.
-    fn resource(&mut self, value: &mut Node, path: &Path) {
+    fn resource(&mut self, value: &mut Node, path: &Path<'_>) {
         let span = value.span;
         let Some(resource) = map_mut(value) else {
             if !is_null(value) {
@@ -318,13 +340,21 @@ impl Canonical<'_> {
         let Some(external) = resource.entries.get_mut("external") else { return };
         let Some(named) = external.value.as_map() else { return };
         let name = named.entries.get("name").cloned();
+        let place = (named.entries.len() == 1).then(|| entry_span(external)).flatten();
         external.value = boolean(true, external.value.span);
         let Some(name) = name else { return };
-        self.out.push(
-            Diagnostic::warning("deprecated-key", format!("`{path}.external.name` is deprecated"))
-                .at(name.key)
-                .hint("write `name` beside `external: true`"),
-        );
+        let mut warning = Diagnostic::warning("deprecated-key", format!("`{path}.external.name` is deprecated"))
+            .at(name.key)
+            .hint("write `name` beside `external: true`");
+        if let (Some(place), Some(text)) = (place, text(&name.value).filter(|text| is_plain(text))) {
+            let mut entries = vec!["external: true".to_owned()];
+            if resource.get("name").is_none() {
+                entries.push(format!("name: {text}"));
+            }
+            let title = "write `name` beside `external: true`".to_owned();
+            warning = warning.fix(Fix { title, edits: vec![Edit::Entries(place, entries)] });
+        }
+        self.out.push(warning);
         match resource.get("name") {
             Some(other) if !same(other, &name.value) => self.out.push(
                 Diagnostic::error("conflicting-keys", format!("`{path}` has two names"))
@@ -334,10 +364,17 @@ impl Canonical<'_> {
             ),
             Some(_) => {}
             None => {
-                resource.entries.insert("name".to_owned(), name);
+                resource.entries.insert("name".into(), name);
             }
         }
     }
+}
+
+/// Whether a name needs no quotes, whatever it looks like.
+fn is_plain(name: &str) -> bool {
+    name.starts_with(|char: char| char.is_ascii_alphabetic())
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || "._-".contains(char))
+        && !["true", "false", "null"].contains(&name.to_ascii_lowercase().as_str())
 }
 
 fn develop(value: &mut Node) {

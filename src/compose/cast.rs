@@ -1,10 +1,12 @@
 //! Cast: a string where the Specification wants a number or a boolean becomes
 //! one, since a variable can only ever give a string.
 
-use super::path::Path;
+use std::sync::LazyLock;
+
+use super::patterns::Patterns;
 use super::tree::{boolean, plain, text};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::yaml::{Kind, Node, scalar::float_text};
+use crate::yaml::{Node, scalar::float_text};
 
 #[derive(Clone, Copy)]
 enum To {
@@ -70,49 +72,29 @@ const RESOURCE: &[(&str, To)] = &[
     ("configs.*.external", To::Boolean),
 ];
 
+static PATTERNS: LazyLock<Patterns<To>> = LazyLock::new(|| {
+    Patterns::below(&[
+        ("", RESOURCE),
+        ("services.*.", SERVICE),
+        ("services.*.", CONTAINER),
+        ("services.*.pre_start.*.", CONTAINER),
+    ])
+});
+
 /// Casts every string of `document` that stands at such a path.
 pub(super) fn cast(document: &mut Node, out: &mut Diagnostics) {
-    walk(document, &Path::default(), out);
-}
-
-fn walk(node: &mut Node, path: &Path, out: &mut Diagnostics) {
-    match &mut node.kind {
-        Kind::Map(map) => {
-            for (key, entry) in &mut map.entries {
-                walk(&mut entry.value, &path.key(key), out);
+    PATTERNS.each_mut(document, &mut |node, path, to| {
+        let Some(text) = text(node) else { return };
+        match convert(text, to) {
+            Ok(mut cast) => {
+                cast.span = node.span;
+                *node = cast;
             }
+            Err(expected) => out.push(
+                Diagnostic::error("wrong-type", format!("`{path}` must be {expected}, but is `{text}`")).at(node.span),
+            ),
         }
-        Kind::Seq(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                walk(item, &path.index(index), out);
-            }
-        }
-        Kind::Scalar(_) => {
-            if let Some(text) = text(node)
-                && let Some(to) = target(path)
-            {
-                match convert(text, to) {
-                    Ok(mut cast) => {
-                        cast.span = node.span;
-                        *node = cast;
-                    }
-                    Err(expected) => out.push(
-                        Diagnostic::error("wrong-type", format!("`{path}` must be {expected}, but is `{text}`"))
-                            .at(node.span),
-                    ),
-                }
-            }
-        }
-    }
-}
-
-fn target(path: &Path) -> Option<To> {
-    let below = |prefix: &str, pattern: &str| path.without(pattern).is_some_and(|above| above.matches(prefix));
-    let service = |(pattern, _): &&(&str, To)| below("services.*", pattern);
-    let container = |entry: &&(&str, To)| service(entry) || below("services.*.pre_start.*", entry.0);
-    let mut found = RESOURCE.iter().find(|(pattern, _)| path.matches(pattern));
-    found = found.or_else(|| CONTAINER.iter().find(container)).or_else(|| SERVICE.iter().find(service));
-    found.map(|(_, to)| *to)
+    });
 }
 
 fn convert(text: &str, to: To) -> Result<Node, &'static str> {

@@ -1,8 +1,13 @@
 //! Consistency: what services refer to exists, and keys do not contradict each other.
+//!
+//! Specification: 05-services.md and the sections of the other elements, where they say what excludes or needs what.
 
 mod cycle;
 mod limits;
 
+use std::collections::HashMap;
+
+use super::load::MOST_SUGGESTED;
 use crate::diag::{Diagnostic, Diagnostics, Span, suggest};
 use crate::model::{MountType, Project, Service, WatchAction};
 
@@ -22,6 +27,7 @@ pub(super) fn check(project: &Project, out: &mut Diagnostics) {
         limits::check(name, service, &at, checker.out);
     }
     checker.secrets();
+    checker.container_names();
     cycle::check(project, out);
 }
 
@@ -67,6 +73,27 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn error(&mut self, code: &'static str, span: Span, message: String) {
         self.out.push(Diagnostic::error(code, message).at(span));
+    }
+
+    /// `container_name` is unique on a machine, so in a project too (docker compose checks it when it prints or runs one).
+    fn container_names(&mut self) {
+        let mut first: HashMap<&str, &str> = HashMap::new();
+        for (name, service) in &self.project.services {
+            let Some(container) = &service.container_name else { continue };
+            let Some(other) = first.get(container.as_str()) else {
+                first.insert(container, name);
+                continue;
+            };
+            let at =
+                |name: &str| At { project: self.project, path: format!("services.{name}") }.value("container_name");
+            let message = format!("services `{other}` and `{name}` have the same `container_name`, `{container}`");
+            self.out.push(
+                Diagnostic::error("duplicate-container-name", message)
+                    .at(at(name))
+                    .label(at(other), "the other one")
+                    .hint("give each its own name, or remove the key"),
+            );
+        }
     }
 
     fn source(&mut self, name: &str, service: &Service, at: &At<'_>) {
@@ -129,6 +156,11 @@ impl Checker<'_> {
         }
     }
 
+    /// The closest of the known names.
+    fn near<'n>(&self, name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+        if self.out.items.len() < MOST_SUGGESTED { suggest::closest(name, known) } else { None }
+    }
+
     /// Something that is not declared, with the closest name that is.
     fn undefined<'n>(
         &mut self,
@@ -149,7 +181,7 @@ impl Checker<'_> {
         let mut error =
             Diagnostic::error(code, format!("service `{service}` refers to the undefined {kind} `{name}`")).at(span);
         let known: Vec<&str> = known.map(String::as_str).collect();
-        match suggest::closest(name, known.iter().copied()) {
+        match self.near(name, known.iter().copied()) {
             Some(close) => {
                 error = error.hint(format!("did you mean `{close}`?"));
                 if let Some(declared) = self.project.key_span(&format!("{kind}s.{close}")) {
@@ -210,7 +242,7 @@ impl Checker<'_> {
                     )
                     .at(span);
                     let known = self.project.services.keys().chain(self.project.disabled_services.keys());
-                    if let Some(close) = suggest::closest(target, known.map(String::as_str)) {
+                    if let Some(close) = self.near(target, known.map(String::as_str)) {
                         error = error.hint(format!("did you mean `{close}`?"));
                         if let Some(declared) = self.project.key_span(&format!("services.{close}")) {
                             error = error.label(declared, format!("`{close}` is declared here"));

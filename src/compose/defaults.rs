@@ -1,4 +1,6 @@
 //! Defaults: what is there without being written.
+//!
+//! Specification: 05-services.md, the default of each element.
 
 use super::tree::{boolean, child_map, insert, map_mut, printed, seq_mut, string};
 use crate::diag::Span;

@@ -1,6 +1,9 @@
 //! Environment files as compose-go's `dotenv` package reads them, and the `raw` format of
 //! `env_file` entries, which is that of `docker run --env-file`.
+//!
+//! Specification: 05-services.md, "env_file", "Env_file format"; 12-interpolation.md for the references.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -9,6 +12,9 @@ use crate::diag::{Diagnostic, FileId, Severity, Span};
 
 use super::interpolate;
 use super::template::{self, Problem};
+
+/// Bytes of the values of one file once variables are replaced in them.
+const MOST_GROWN: usize = 64 << 20;
 
 /// The variables of a file in the order first written, and what was found on the way; with an
 /// error among the findings the variables are not to be used.
@@ -31,7 +37,7 @@ pub fn parse_onto(
     file: FileId,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Parsed {
-    let mut reader = Reader { text, file, at: bom_length(text), lookup, variables: earlier, findings: Vec::new() };
+    let mut reader = Reader::new(text, file, lookup, earlier);
     while reader.skip_to_statement() {
         if let Err((place, message)) = reader.statement() {
             let finding = Diagnostic::error("dotenv-syntax", message).at(reader.span(&place));
@@ -40,6 +46,23 @@ pub fn parse_onto(
         }
     }
     (reader.variables, reader.findings)
+}
+
+/// Where a file in the common format sets each of its variables last: name and value.
+pub fn places(text: &str, file: FileId) -> HashMap<String, Span> {
+    let mut places = HashMap::new();
+    let lookup = |_: &str| Some(String::new());
+    let mut reader = Reader::new(text, file, &lookup, IndexMap::new());
+    while reader.skip_to_statement() {
+        let start = reader.at;
+        if let Err((wrong, _)) = reader.statement() {
+            reader.at = reader.line_end(wrong.start);
+        }
+        let statement = text.get(start..reader.at).unwrap_or_default().trim_end();
+        let place = span(file, start..start + statement.len());
+        places.extend(reader.variables.drain(..).map(|(name, _)| (name, place)));
+    }
+    places
 }
 
 /// Reads `format: raw`: each line is `KEY=value` without quotes, escapes or variables; a lone
@@ -96,10 +119,34 @@ struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     variables: IndexMap<String, String>,
     findings: Vec<Diagnostic>,
+    /// Messages of the warnings among the findings.
+    warned: HashSet<String>,
+    /// Bytes of the values in which variables were replaced.
+    grown: usize,
 }
 
 /// A place and what is wrong there.
 type Failure = (Range<usize>, String);
+
+impl<'a> Reader<'a> {
+    fn new(
+        text: &'a str,
+        file: FileId,
+        lookup: &'a dyn Fn(&str) -> Option<String>,
+        earlier: IndexMap<String, String>,
+    ) -> Self {
+        Self {
+            text,
+            file,
+            at: bom_length(text),
+            lookup,
+            variables: earlier,
+            findings: Vec::new(),
+            warned: HashSet::new(),
+            grown: 0,
+        }
+    }
+}
 
 impl Reader<'_> {
     fn rest(&self) -> &str {
@@ -254,6 +301,9 @@ impl Reader<'_> {
         if !template::is_template(value) {
             return value.to_owned();
         }
+        if self.grown > MOST_GROWN {
+            return String::new();
+        }
         let mut problems: Vec<Problem> = Vec::new();
         let known = |name: &str| (self.lookup)(name).or_else(|| self.variables.get(name).cloned());
         let expanded = template::expand(value, &known, &mut |problem| problems.push(problem));
@@ -262,11 +312,14 @@ impl Reader<'_> {
                 let part = part.start + place.start..part.end + place.start;
                 self.span(if one_to_one { &part } else { &place })
             });
-            let repeated = finding.severity < Severity::Error
-                && (self.findings.iter()).any(|item| item.message == finding.message);
-            if !repeated {
+            if finding.severity == Severity::Error || self.warned.insert(finding.message.clone()) {
                 self.findings.push(finding);
             }
+        }
+        self.grown += expanded.len();
+        if self.grown > MOST_GROWN {
+            let message = format!("the variables of this file make it larger than {} MiB", MOST_GROWN >> 20);
+            self.findings.push(Diagnostic::error("project-too-large", message).at(self.span(&place)));
         }
         expanded
     }
@@ -364,7 +417,7 @@ mod tests {
         findings
             .map(|item| {
                 let span = item.labels[0].span;
-                (item.code, &text[span.start as usize..span.end as usize])
+                (&*item.code.to_string().leak(), &text[span.start as usize..span.end as usize])
             })
             .collect()
     }

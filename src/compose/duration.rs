@@ -1,5 +1,7 @@
 //! Durations as compose-go reads them (xhit/go-str2duration: Go's own form with days and weeks)
 //! and prints them (Go's `time.Duration`).
+//!
+//! Specification: 11-extension.md, "Specifying durations".
 
 use thiserror::Error;
 

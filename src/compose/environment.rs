@@ -1,14 +1,18 @@
 //! Environment: env files, label files, and variables named without a value.
+//!
+//! Specification: 05-services.md, "environment", "env_file", "label_file"; 08-configs.md and 09-secrets.md, "environment".
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::budget::Budget;
 use super::dotenv;
 use super::files::FileKind;
 use super::load::{Loader, Stop, Variables, unreadable};
 use super::tree::{child_map, insert, map_mut, seq_mut, string, text};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, FileId, Span};
 use crate::model::{EnvFile, Project, Service};
 use crate::yaml::Node;
 
@@ -19,14 +23,15 @@ pub(super) const VALUE: &str = "x-#value";
 /// Variables of env files for interpolation; a later file is stronger.
 ///
 /// References in them see `variables` first, then what was read before.
-/// `cause` is where the files were asked for.
+/// `cause` is where the files were asked for. The files themselves are given too, the strongest first.
 pub(super) fn env_files(
     loader: &mut Loader<'_>,
     files: &[PathBuf],
     variables: &Variables,
     cause: Option<Span>,
-) -> Result<Variables, Stop> {
+) -> Result<(Variables, Vec<FileId>), Stop> {
     let mut read = Variables::new();
+    let mut ids = Vec::new();
     for path in files {
         let (id, text) = match loader.text(path) {
             Ok(text) => text,
@@ -42,17 +47,27 @@ pub(super) fn env_files(
         let (all, findings) = dotenv::parse_onto(read, &text, id, &|name| variables.get(name).cloned());
         loader.diagnostics.items.extend(findings);
         loader.sound_since(mark)?;
+        if let Err(exceeded) = loader.budget.bytes(size(&all)) {
+            return loader.fail(exceeded.at(cause));
+        }
         read = all;
+        ids.insert(0, id);
     }
-    Ok(read)
+    Ok((read, ids))
 }
 
 /// Gives list entries without a value, and secrets and configs, the value of their variable.
-pub(super) fn resolve_tree(tree: &mut Node, variables: &Variables) {
+///
+/// # Errors
+///
+/// Where the values come to more than a project may.
+pub(super) fn resolve_tree(tree: &mut Node, variables: &Variables, budget: &Budget) -> Result<(), Diagnostic> {
+    let take = |value: &str, at: Span| budget.bytes(value.len()).map_err(|exceeded| exceeded.at(Some(at)));
     for entry in child_map(tree, "services").into_iter().flat_map(|services| services.entries.values_mut()) {
         let environment = map_mut(&mut entry.value).and_then(|service| service.entries.get_mut("environment"));
         for item in environment.and_then(|entry| seq_mut(&mut entry.value)).into_iter().flatten() {
             if let Some(value) = text(item).and_then(|name| variables.get(name)) {
+                take(value, item.span)?;
                 *item = string(format!("{}={value}", text(item).unwrap_or_default()), item.span);
             }
         }
@@ -63,10 +78,12 @@ pub(super) fn resolve_tree(tree: &mut Node, variables: &Variables) {
             let Some(variable) = resource.get("environment") else { continue };
             let span = variable.span;
             if let Some(value) = text(variable).and_then(|name| variables.get(name)) {
+                take(value, span)?;
                 insert(resource, VALUE, span, string(value.clone(), span));
             }
         }
     }
+    Ok(())
 }
 
 /// Reads the env files and label files of every enabled service.
@@ -88,10 +105,31 @@ pub(super) fn resolve(loader: &mut Loader<'_>, project: &mut Project) {
 
 fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variables, at: &dyn Fn(&str) -> Option<Span>) {
     for (name, value) in &mut service.environment {
-        if value.is_none() {
-            *value = variables.get(name).cloned();
+        if value.is_none()
+            && let Some(known) = variables.get(name)
+        {
+            if let Err(exceeded) = loader.budget.bytes(known.len()) {
+                loader.diagnostics.push(exceeded.at(at("environment")));
+                return;
+            }
+            *value = Some(known.clone());
         }
     }
+    if !service.env_file.is_empty() || service.environment.values().any(Option::is_none) {
+        add_env_files(loader, service, variables, at);
+    }
+    if !service.label_file.is_empty() {
+        add_label_files(loader, service, at);
+    }
+}
+
+/// The environment over what the env files say; variables without a value come last.
+fn add_env_files(
+    loader: &mut Loader<'_>,
+    service: &mut Service,
+    variables: &Variables,
+    at: &dyn Fn(&str) -> Option<Span>,
+) {
     let mut environment: Variables =
         service.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
     let own = environment.clone();
@@ -106,7 +144,10 @@ fn container(loader: &mut Loader<'_>, service: &mut Service, variables: &Variabl
         resolved.insert(name, value);
     }
     service.environment = resolved;
+}
 
+/// The labels over what the label files say.
+fn add_label_files(loader: &mut Loader<'_>, service: &mut Service, at: &dyn Fn(&str) -> Option<Span>) {
     let mut labels = Variables::new();
     for (index, path) in service.label_file.iter().enumerate() {
         let span = at(&format!("label_file[{index}]"));
@@ -132,6 +173,13 @@ fn env_file(
         return earlier;
     }
     let Some((id, text)) = open(loader, "env file", &path, span) else { return earlier };
+    if let Err(exceeded) = loader.budget.bytes(size(&earlier) + text.len()) {
+        // Told once, not for each service.
+        if !loader.diagnostics.items.iter().any(|item| item.code == "project-too-large") {
+            loader.diagnostics.push(exceeded.at(span));
+        }
+        return earlier;
+    }
     match file.format.as_deref() {
         None | Some("") => {
             let (all, findings) = dotenv::parse_onto(earlier, &text, id, lookup);
@@ -156,7 +204,12 @@ fn env_file(
     }
 }
 
-fn open(loader: &mut Loader<'_>, what: &str, path: &Path, span: Option<Span>) -> Option<(crate::diag::FileId, String)> {
+/// Bytes of variables.
+pub(super) fn size(variables: &Variables) -> usize {
+    variables.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+fn open(loader: &mut Loader<'_>, what: &str, path: &Path, span: Option<Span>) -> Option<(FileId, Arc<str>)> {
     match loader.text(path) {
         Ok(read) => Some(read),
         Err(error) => {

@@ -1,5 +1,7 @@
 //! Image references as distribution/reference reads them: `redis`, `ghcr.io/acme/api:2`,
 //! `localhost:5000/x@sha256:...`.
+//!
+//! Specification: 05-services.md, "image".
 
 use std::fmt;
 

@@ -1,20 +1,38 @@
 //! Include: whole compose files, each with its own directory and env files.
+//!
+//! Specification: 14-include.md.
 
 use std::path::{Path, PathBuf};
 
 use super::environment;
+use super::extends::count;
 use super::files::FileKind;
 use super::load::{Loader, Scope, Stop};
 use super::merge::merge;
+use super::origin::Cause;
 use super::path::Path as TreePath;
 use super::paths;
 use super::reset::Resets;
+use super::trace::Trace;
 use super::tree::{child_map, describe, is_null, map_mut, same, text};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, FileId, Span, suggest};
 use crate::yaml::{Entry, Kind, Map, Node};
 
 /// Sections that an included file brings.
 const SECTIONS: &[&str] = &["services", "volumes", "networks", "secrets", "configs", "models"];
+
+/// The most files that include each other in a row.
+const DEEPEST: usize = 50;
+
+/// What decides of the tree of an include: its files, the directory that their paths start from, the way to it, and the
+/// env files that their variables are from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct IncludeKey {
+    paths: Vec<PathBuf>,
+    dir: PathBuf,
+    base: PathBuf,
+    env_files: Vec<FileId>,
+}
 
 /// One item of `include`.
 struct Include {
@@ -44,27 +62,50 @@ impl Loader<'_> {
         };
         let mut included = scope.included.to_vec();
         included.push(file.to_owned());
+        let mark = self.mark();
         for (index, item) in items.iter().enumerate() {
-            let Some(include) = self.include_item(item, index, scope)? else { continue };
-            self.no_circle(&include, &included)?;
-            let tree = self.included(&include, &included, scope)?;
-            let mark = self.mark();
-            self.import(tree, document, resets);
-            self.sound_since(mark)?;
+            // What stops one include is reported and stops no other.
+            let _ = self.include_one(item, index, document, &included, scope, resets);
         }
+        self.sound_since(mark)
+    }
+
+    /// Loads one item and imports it.
+    fn include_one(
+        &mut self,
+        item: &Node,
+        index: usize,
+        document: &mut Node,
+        included: &[PathBuf],
+        scope: Scope<'_>,
+        resets: &Resets,
+    ) -> Result<(), Stop> {
+        let Some(include) = self.include_item(item, index, scope)? else { return Ok(()) };
+        self.no_circle(&include, included)?;
+        let seen = self.trace.as_ref().map_or(0, Trace::len);
+        let tree = self.included(&include, included, scope)?;
+        if let Some(trace) = &mut self.trace {
+            trace.included(seen, item.span);
+        }
+        self.import(tree, document, resets);
         Ok(())
     }
 
     fn include_item(&mut self, item: &Node, index: usize, scope: Scope<'_>) -> Result<Option<Include>, Stop> {
-        let place = TreePath::of(&["include"]).index(index);
+        let place = TreePath::Of(&["include"]);
+        let place = place.index(index);
         if !matches!(item.kind, Kind::Map(_)) && text(item).is_none() {
             let message = format!("`{place}` must be a string or a mapping, not {}", describe(item));
             return self.fail(Diagnostic::error("wrong-type", message).at(item.span));
         }
         for (key, entry) in item.as_map().into_iter().flat_map(|map| &map.entries) {
-            if !["path", "project_directory", "env_file"].contains(&key.as_str()) {
-                return self
-                    .fail(Diagnostic::error("unknown-key", format!("unknown key `{key}` in `{place}`")).at(entry.key));
+            const KEYS: [&str; 3] = ["path", "project_directory", "env_file"];
+            if !KEYS.contains(&key.as_str()) {
+                let mut error = Diagnostic::error("unknown-key", format!("unknown key `{key}` in `{place}`"));
+                if let Some(near) = suggest::closest(key, KEYS) {
+                    error = error.hint(format!("did you mean `{near}`?"));
+                }
+                return self.fail(error.at(entry.key));
             }
         }
         let field = |key: &str| item.as_map().and_then(|map| map.get(key));
@@ -101,10 +142,17 @@ impl Loader<'_> {
             env_files
         };
         let paths = paths.iter().map(|(path, span)| (paths::join(scope.dir, Path::new(path)), *span)).collect();
+        // A relative `project_directory` that is none stands for the directory it would be in.
+        let relative = field("project_directory").and_then(text).is_some_and(|dir| Path::new(dir).is_relative());
+        let dir = if relative && self.files.kind(&dir) != Some(FileKind::Dir) {
+            dir.parent().unwrap_or(Path::new("/")).to_owned()
+        } else {
+            dir
+        };
         Ok(Some(Include { paths, dir, env_files }))
     }
 
-    fn strings(&mut self, node: &Node, place: &TreePath) -> Result<Vec<(String, Span)>, Stop> {
+    fn strings(&mut self, node: &Node, place: &TreePath<'_>) -> Result<Vec<(String, Span)>, Stop> {
         let items = match &node.kind {
             Kind::Seq(items) => items.iter().collect(),
             _ => vec![node],
@@ -134,20 +182,63 @@ impl Loader<'_> {
     }
 
     fn included(&mut self, include: &Include, included: &[PathBuf], scope: Scope<'_>) -> Result<Node, Stop> {
+        let too_many = match self.budget.file() {
+            Ok(()) if included.len() > DEEPEST => {
+                let message = format!("more than {DEEPEST} files include each other in a row");
+                Some(Diagnostic::error("project-too-large", message))
+            }
+            Ok(()) => self.budget.bytes(environment::size(scope.variables)).err().map(|exceeded| exceeded.at(None)),
+            Err(exceeded) => Some(exceeded.at(None)),
+        };
+        if let Some(error) = too_many {
+            return self.fail(match include.paths.first() {
+                Some((_, span)) => error.at(*span),
+                None => error,
+            });
+        }
         let mut variables = scope.variables.clone();
         let files: Vec<PathBuf> = include.env_files.iter().map(|(path, _)| path.clone()).collect();
         let cause = include.env_files.first().map(|(_, span)| *span);
-        for (name, value) in environment::env_files(self, &files, scope.variables, cause)? {
+        let (read, ids) = environment::env_files(self, &files, scope.variables, cause)?;
+        for (name, value) in read {
             variables.entry(name).or_insert(value);
         }
+        if let Some(cause) = cause {
+            ids.iter().for_each(|id| self.origins.cause(*id, cause, Cause::EnvFile));
+        }
+        let origin = self.origins.weaker(scope.origin, ids);
         let paths: Vec<PathBuf> = include.paths.iter().map(|(path, _)| path.clone()).collect();
         for (path, span) in &include.paths {
             // The place of the `include` item is of more use than none.
             if self.files.kind(path) != Some(FileKind::File) {
                 self.documents(path, Some(*span))?;
             }
+            if let Some(id) = self.id(path) {
+                self.origins.cause(id, *span, Cause::Include);
+            }
         }
-        self.model(&paths, Scope { variables: &variables, dir: &include.dir, included })
+        let base = paths::relative(scope.dir, &include.dir);
+        let key = IncludeKey {
+            paths: paths.clone(),
+            dir: include.dir.clone(),
+            base: base.clone(),
+            env_files: self.origins.env_files(origin).to_vec(),
+        };
+        if let Some(tree) = self.included.get(&key) {
+            let tree = tree.clone();
+            return match self.budget.nodes(count(&tree)) {
+                Ok(()) => Ok(tree),
+                Err(exceeded) => self.fail(exceeded.at(include.paths.first().map(|(_, span)| *span))),
+            };
+        }
+        let scope = Scope { variables: &variables, dir: &include.dir, base: &base, included, origin };
+        // What files extend is read with other variables here.
+        let outer = std::mem::take(&mut self.bases);
+        let tree = self.model(&paths, scope);
+        self.bases = outer;
+        let tree = tree?;
+        self.included.insert(key, tree.clone());
+        Ok(tree)
     }
 
     /// Adds the resources of `tree` to `document`; those of `document` are stronger.
@@ -155,7 +246,7 @@ impl Loader<'_> {
         for section in SECTIONS {
             let Some(from) = child_map(&mut tree, section).map(std::mem::take) else { continue };
             let Some(target) = map_mut(document) else { return };
-            let to = target.entries.entry((*section).to_owned()).or_insert_with(|| Entry {
+            let to = target.entries.get_or_insert_with((*section).into(), || Entry {
                 key: tree.span,
                 value: Node { kind: Kind::Map(Map::default()), span: tree.span, tag: None },
             });
@@ -172,7 +263,7 @@ impl Loader<'_> {
                 if same(&own.value, &entry.value) {
                     continue;
                 }
-                let place = TreePath::of(&[section, &name]);
+                let place = TreePath::Of(&[section, &name]);
                 let mut imported = entry.value;
                 resets.apply(&mut imported, &place);
                 let written = std::mem::take(&mut own.value);

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
-use crate::yaml::{Kind, Node, Scalar, Style, Value};
+use crate::yaml::{Kind, Node, Scalar, Style, Text, Value};
 
 use super::template::{self, Problem};
 
@@ -22,13 +22,16 @@ pub fn interpolate(node: &mut Node, vars: &dyn Fn(&str) -> Option<String>, diags
 pub struct Interpolator<'a> {
     variables: &'a dyn Fn(&str) -> Option<String>,
     sources: Option<&'a Sources>,
-    warned: HashSet<String>,
+    /// Messages of the warnings of unset variables; none before the first.
+    warned: Option<HashSet<String>>,
+    templates: Vec<(Span, Text)>,
+    grown: usize,
 }
 
 impl<'a> Interpolator<'a> {
     /// Takes values from `variables`, which gives none for a variable that is not set.
     pub fn new(variables: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { variables, sources: None, warned: HashSet::new() }
+        Self { variables, sources: None, warned: None, templates: Vec::new(), grown: 0 }
     }
 
     /// Finds the exact place of a reference inside any scalar by looking at the text.
@@ -36,6 +39,12 @@ impl<'a> Interpolator<'a> {
     pub fn with_sources(mut self, sources: &'a Sources) -> Self {
         self.sources = Some(sources);
         self
+    }
+
+    /// The strings that held a `$`: where each stands, and its text before anything was replaced; and how many bytes
+    /// they have now.
+    pub fn into_templates(self) -> (Vec<(Span, Text)>, usize) {
+        (self.templates, self.grown)
     }
 
     /// Replaces the references in every string of `node`.
@@ -54,7 +63,7 @@ impl<'a> Interpolator<'a> {
     }
 
     fn scalar(&mut self, scalar: &mut Scalar, span: Span, diags: &mut Diagnostics) {
-        if !template::is_template(&scalar.text) || !matches!(scalar.value(), Value::Str(_)) {
+        if self.grown > MOST_GROWN || !template::is_template(&scalar.text) || !matches!(scalar.value(), Value::Str(_)) {
             return;
         }
         let mut problems = Vec::new();
@@ -63,29 +72,27 @@ impl<'a> Interpolator<'a> {
         });
         for problem in problems {
             let locate = |place: &Range<usize>| locate(scalar, span, place, self.sources);
-            if let Problem::Unset { name, .. } = &problem
-                && !self.warned.insert(name.clone())
-            {
-                continue;
-            }
             let finding = finding(&problem, &scalar.text, locate);
-            if finding.code != UNSET || !already_warned(diags, &finding) {
+            // Once in a run: another file of it may have warned of the variable.
+            let warned = self.warned.get_or_insert_with(|| {
+                diags.items.iter().filter(|item| item.code == UNSET).map(|item| item.message.clone()).collect()
+            });
+            if finding.code != UNSET || warned.insert(finding.message.clone()) {
                 diags.push(finding);
             }
         }
-        scalar.text = expanded;
+        self.grown = self.grown.saturating_add(expanded.len());
+        self.templates.push((span, std::mem::replace(&mut scalar.text, expanded.into())));
         if scalar.style == Style::Plain {
             scalar.style = Style::Quoted;
         }
     }
 }
 
-const UNSET: &str = "unset-variable";
+/// Bytes after which nothing more is replaced: the project is refused for its size anyway.
+const MOST_GROWN: usize = 256 << 20;
 
-/// Another file of the same run may have warned of the variable.
-fn already_warned(diags: &Diagnostics, finding: &Diagnostic) -> bool {
-    diags.items.iter().any(|item| item.code == UNSET && item.message == finding.message)
-}
+const UNSET: &str = "unset-variable";
 
 /// The finding for a problem in `text`; `locate` gives the place in the file.
 pub(super) fn finding(problem: &Problem, text: &str, locate: impl Fn(&Range<usize>) -> Span) -> Diagnostic {
@@ -109,6 +116,10 @@ pub(super) fn finding(problem: &Problem, text: &str, locate: impl Fn(&Range<usiz
             .at(locate(&shown));
             found.hint("write `$$` for a dollar sign that is text; a reference is `${NAME}`, with one of `:-` `-` `:?` `?` `:+` `+` after the name")
         }
+        Problem::TooLong { place } => {
+            let message = format!("the variables in this value make it longer than {} MiB", template::LONGEST >> 20);
+            Diagnostic::error("invalid-interpolation", message).at(locate(place))
+        }
         Problem::TooDeep { place } => {
             Diagnostic::error("invalid-interpolation", "too many references inside one another").at(locate(place))
         }
@@ -118,25 +129,31 @@ pub(super) fn finding(problem: &Problem, text: &str, locate: impl Fn(&Range<usiz
 /// The `${` with what the writer probably meant to belong to it: up to the next `}` of the line.
 fn invalid_extent(text: &str, place: &Range<usize>) -> Range<usize> {
     const LONGEST: usize = 40;
-    let line = text[place.start..].lines().next().unwrap_or_default();
-    match line.find('}') {
-        Some(brace) if brace < LONGEST => place.start..place.start + brace + 1,
-        _ => place.clone(),
+    let near = text[place.start..].bytes().take(LONGEST);
+    match near.take_while(|byte| *byte != b'\n').position(|byte| byte == b'}') {
+        Some(brace) => place.start..place.start + brace + 1,
+        None => place.clone(),
     }
 }
 
 /// The place in the file of bytes `place` of a scalar's text.
 fn locate(scalar: &Scalar, span: Span, place: &Range<usize>, sources: Option<&Sources>) -> Span {
-    let quotes = u32::from(scalar.style == Style::Quoted);
-    let same_length = (span.end - span.start) as usize == scalar.text.len() + 2 * quotes as usize;
-    let one_to_one = same_length && scalar.style != Style::Block;
-    if one_to_one {
-        return part(span, span.start + quotes, place);
-    }
     let raw = sources
         .and_then(|sources| sources.get(span.file))
         .and_then(|source| source.text.get(span.start as usize..span.end as usize));
-    let Some(raw) = raw else { return span };
+    let Some(raw) = raw else {
+        let length = (span.end - span.start) as usize;
+        return if scalar.style == Style::Plain && length == scalar.text.len() {
+            part(span, span.start, place)
+        } else {
+            span
+        };
+    };
+    for (quotes, inside) in [(0, Some(raw)), (1, raw.get(1..raw.len().saturating_sub(1)))] {
+        if inside == Some(scalar.text.as_str()) {
+            return part(span, span.start + quotes, place);
+        }
+    }
     // The reference itself is the same text in the file; folding and indentation only change
     // what stands between, so the n-th there is the n-th here.
     let wanted = scalar.text.get(place.clone()).unwrap_or_default();
@@ -195,7 +212,7 @@ mod tests {
                     let text = &self.sources.get(span.file).unwrap().text;
                     let position = self.sources.position(span).unwrap();
                     let marked = &text[span.start as usize..span.end as usize];
-                    (item.code, position, marked)
+                    (item.code.as_ref(), position, marked)
                 })
                 .collect()
         }
@@ -237,6 +254,14 @@ mod tests {
                 ("required-variable", "compose.yaml:6:9".to_owned(), "${D:?d}"),
                 ("invalid-interpolation", "compose.yaml:9:3".to_owned(), "${1}"),
             ]
+        );
+    }
+
+    #[test]
+    fn places_findings_in_what_a_tag_makes_a_string() {
+        assert_eq!(
+            run("x: !t \u{e9}${A:?a}\n  b\n").found(),
+            [("required-variable", "compose.yaml:1:8".to_owned(), "${A:?a}")]
         );
     }
 

@@ -1,43 +1,74 @@
 //! Load: the order of the phases, and the reading of files.
+//!
+//! Specification: 03-compose-file.md, and 13-merge.md for the order of files.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::budget::Budget;
 use super::extends::Chain;
 use super::files::{FileKind, Files};
+use super::include::IncludeKey;
+use super::origin::Origins;
 use super::path::Path as TreePath;
 use super::reset::Resets;
+use super::trace::Trace;
 use super::tree::{child_map, describe, is_null, map_mut};
 use super::{
-    Loaded, Request, aliases, canonical, cast, consistency, decode, defaults, environment, interpolate, merge,
-    normalize, paths, profiles, project_name, prune, schema, select, unicity, validation,
+    Loaded, Model, Request, STDIN, aliases, canonical, cast, consistency, decode, defaults, environment, interpolate,
+    merge, normalize, paths, profiles, project_name, prune, schema, select, selection, unicity, validation,
 };
-use crate::diag::{Diagnostic, Diagnostics, FileId, Severity, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, FileId, Fix, Severity, Sources, Span, suggest};
 use crate::model::Project;
 use crate::yaml::{self, Kind, Map, Node};
 
 /// Variables by name.
 pub(super) type Variables = IndexMap<String, String>;
 
+/// The most findings that a near name is looked for: in a large file that takes longer than all else, and nobody reads
+/// more.
+pub(super) const MOST_SUGGESTED: usize = 100;
+
 /// Loading cannot go on; why is in the diagnostics.
 pub(super) struct Stop;
 
 /// Loads the files of `request`, reading through `files` only.
 pub fn load(request: &Request, files: &dyn Files) -> Loaded {
-    let mut loader = Loader {
-        request,
-        files,
-        sources: Sources::default(),
-        diagnostics: Diagnostics::default(),
-        read: Vec::new(),
-        ids: IndexMap::new(),
-        parsed: IndexMap::new(),
-        extended: IndexMap::new(),
-    };
+    let mut loader = Loader::new(request, files);
     let project = loader.project().ok().filter(|_| !loader.diagnostics.has_errors());
-    Loaded { project, sources: loader.sources, diagnostics: loader.diagnostics }
+    loader.origins.annotate(&mut loader.diagnostics, &loader.sources);
+    loader.loaded(project)
+}
+
+/// Loads the files of `request` and follows the value at `path` through them.
+pub(super) fn load_traced(request: &Request, files: &dyn Files, trace: Trace) -> (Loaded, Trace) {
+    let mut loader = Loader::new(request, files);
+    loader.trace = Some(trace);
+    let project = loader.project().ok().filter(|_| !loader.diagnostics.has_errors());
+    let trace = loader.trace.take().unwrap_or_default();
+    (loader.loaded(project), trace)
+}
+
+/// Loads the files of `request` as far as they are a tree: what can still hold variables
+/// ([`Request::interpolate`]) cannot be typed.
+pub fn load_model(request: &Request, files: &dyn Files) -> Model {
+    let mut loader = Loader::new(request, files);
+    let tree = loader.variables().and_then(|(variables, origin)| loader.tree(variables, origin));
+    let tree = tree.ok().map(|whole| whole.tree).filter(|_| !loader.diagnostics.has_errors());
+    loader.origins.annotate(&mut loader.diagnostics, &loader.sources);
+    Model { tree, sources: loader.sources, diagnostics: loader.diagnostics }
+}
+
+/// All files as one tree.
+struct Whole {
+    tree: Node,
+    name: String,
+    files: Vec<PathBuf>,
+    variables: Variables,
 }
 
 /// The state of one [`load`].
@@ -53,6 +84,16 @@ pub(super) struct Loader<'a> {
     pub(super) parsed: IndexMap<FileId, Vec<Node>>,
     /// What the services of the main files were extended from.
     pub(super) extended: IndexMap<String, Node>,
+    /// The services of files that others extend, resolved as far as they were asked for, by file.
+    pub(super) bases: HashMap<PathBuf, (Map, Resets)>,
+    /// How values came to their places.
+    pub(super) origins: Origins,
+    /// What files may still grow to.
+    pub(super) budget: Budget,
+    /// Trees of what was included, by what decides of them: one file may be reached on many ways.
+    pub(super) included: HashMap<IncludeKey, Node>,
+    /// The way of one value through the files, where that was asked for.
+    pub(super) trace: Option<Trace>,
 }
 
 /// How far a file is taken.
@@ -70,11 +111,42 @@ pub(super) struct Scope<'s> {
     pub(super) variables: &'s Variables,
     /// Relative paths start here.
     pub(super) dir: &'s Path,
+    /// What they are put behind when the files are read: the way to `dir` from the directory of the files that
+    /// include these. So one file is called the same in all of them, until the outermost makes paths absolute.
+    pub(super) base: &'s Path,
     /// The files that include this one, from the outermost.
     pub(super) included: &'s [PathBuf],
+    /// Where the variables are from: a number of [`Origins::scope`].
+    pub(super) origin: usize,
+}
+
+impl<'a> Loader<'a> {
+    fn new(request: &'a Request, files: &'a dyn Files) -> Self {
+        Self {
+            request,
+            files,
+            sources: Sources::default(),
+            diagnostics: Diagnostics::default(),
+            read: Vec::new(),
+            ids: IndexMap::new(),
+            parsed: IndexMap::new(),
+            extended: IndexMap::new(),
+            bases: HashMap::new(),
+            origins: Origins::default(),
+            budget: Budget::default(),
+            included: HashMap::new(),
+            trace: None,
+        }
+    }
 }
 
 impl Loader<'_> {
+    fn loaded(self, project: Option<Project>) -> Loaded {
+        // A file's number is its place in the order in which the files were read.
+        let paths = self.ids.into_keys().collect();
+        Loaded { project, sources: self.sources, diagnostics: self.diagnostics, origins: self.origins, paths }
+    }
+
     /// Number of errors so far, for [`Loader::sound_since`].
     pub(super) fn mark(&self) -> usize {
         self.diagnostics.items.iter().filter(|item| item.severity == Severity::Error).count()
@@ -85,6 +157,14 @@ impl Loader<'_> {
         if self.mark() == mark { Ok(()) } else { Err(Stop) }
     }
 
+    /// Adds an error that is told once, however many places it has, and stops.
+    pub(super) fn fail_once<T>(&mut self, error: Diagnostic) -> Result<T, Stop> {
+        if self.diagnostics.items.iter().any(|item| item.code == error.code) {
+            return Err(Stop);
+        }
+        self.fail(error)
+    }
+
     /// Adds an error and stops.
     pub(super) fn fail<T>(&mut self, error: Diagnostic) -> Result<T, Stop> {
         self.diagnostics.push(error);
@@ -93,23 +173,9 @@ impl Loader<'_> {
 
     fn project(&mut self) -> Result<Project, Stop> {
         let request = self.request;
-        let mut variables = self.variables()?;
-        let compose_files = select::compose_files(self, &variables)?;
-        let name = project_name::resolve(self, &compose_files, &variables)?;
-        variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
-
-        let scope = Scope { variables: &variables, dir: &request.project_dir, included: &[] };
-        let mut tree = self.model(&compose_files, scope)?;
-        if tree.as_map().is_none_or(|map| map.entries.is_empty()) {
-            let path = compose_files.first().cloned().unwrap_or_default();
-            let error = Diagnostic::error("empty-file", format!("`{}` is empty", path.display()));
-            return self.fail(match self.ids.get(&self.absolute(&path)) {
-                Some(id) => error.at(Span { file: *id, start: 0, end: 0 }),
-                None => error,
-            });
-        }
+        let (variables, origin) = self.variables()?;
         let mark = self.mark();
-        normalize::normalize(&mut tree, &name, &variables, &mut self.diagnostics);
+        let Whole { tree, name, files, variables } = self.tree(variables, origin)?;
         let mut project = decode::project(tree, &mut self.diagnostics);
         self.sound_since(mark)?;
         project.name = name;
@@ -126,17 +192,50 @@ impl Loader<'_> {
             self.sound_since(mark)?;
             consistency::agree(&mut project);
         }
+        selection::apply(&mut project, &request.services, &mut self.diagnostics);
+        self.sound_since(mark)?;
         prune::unused(&mut project, &mut self.diagnostics);
         project.environment = variables;
-        environment::resolve(self, &mut project);
-        self.sound_since(mark)?;
-        project.compose_files = compose_files;
+        project.environment_resolved = request.resolve_environment;
+        if request.resolve_environment {
+            environment::resolve(self, &mut project);
+            self.sound_since(mark)?;
+        }
+        project.compose_files = files;
         project.files = std::mem::take(&mut self.read);
         Ok(project)
     }
 
-    /// The variables of the request and its env files.
-    fn variables(&mut self) -> Result<Variables, Stop> {
+    /// The files as one tree, normalized if that was asked for.
+    fn tree(&mut self, mut variables: Variables, origin: usize) -> Result<Whole, Stop> {
+        let request = self.request;
+        let files = select::compose_files(self, &variables)?;
+        let name = project_name::resolve(self, &files, &variables)?;
+        variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
+        let scope = Scope {
+            variables: &variables,
+            dir: &request.project_dir,
+            base: &request.project_dir,
+            included: &[],
+            origin,
+        };
+        let mut tree = self.model(&files, scope)?;
+        if tree.as_map().is_none_or(|map| map.entries.is_empty()) {
+            let path = files.first().cloned().unwrap_or_default();
+            let error = Diagnostic::error("empty-file", format!("`{}` is empty", path.display()));
+            return self.fail(match self.ids.get(&self.absolute(&path)) {
+                Some(id) => error.at(Span { file: *id, start: 0, end: 0 }),
+                None => error,
+            });
+        }
+        if request.normalize {
+            normalize::normalize(&mut tree, &name, &variables, &self.budget, &mut self.diagnostics);
+        }
+        Ok(Whole { tree, name, files, variables })
+    }
+
+    /// The variables of the request and its env files, and their origin.
+    fn variables(&mut self) -> Result<(Variables, usize), Stop> {
         let mut variables = self.request.variables.clone();
         let files = if self.request.env_files.is_empty() {
             let default = self.request.project_dir.join(".env");
@@ -144,11 +243,11 @@ impl Loader<'_> {
         } else {
             self.request.env_files.iter().map(|path| self.absolute(path)).collect()
         };
-        let read = environment::env_files(self, &files, &variables, None)?;
+        let (read, ids) = environment::env_files(self, &files, &variables, None)?;
         for (name, value) in read {
             variables.entry(name).or_insert(value);
         }
-        Ok(variables)
+        Ok((variables, self.origins.scope(ids)))
     }
 
     /// `path` from the project directory on.
@@ -158,6 +257,9 @@ impl Loader<'_> {
 
     /// The name that messages use for `path`.
     pub(super) fn display(&self, path: &Path) -> String {
+        if path == Path::new("-") {
+            return STDIN.to_owned();
+        }
         path.strip_prefix(&self.request.project_dir).unwrap_or(path).display().to_string()
     }
 
@@ -166,11 +268,11 @@ impl Loader<'_> {
     /// # Errors
     ///
     /// As the file system gives them; `InvalidData` for bytes that are no text.
-    pub(super) fn text(&mut self, path: &Path) -> io::Result<(FileId, String)> {
+    pub(super) fn text(&mut self, path: &Path) -> io::Result<(FileId, Arc<str>)> {
         if let Some(id) = self.ids.get(path)
             && let Some(source) = self.sources.get(*id)
         {
-            return Ok((*id, source.text.clone()));
+            return Ok((*id, Arc::clone(&source.text)));
         }
         let bytes = match (&self.request.stdin, path == Path::new("-")) {
             (Some(text), true) => text.clone().into_bytes(),
@@ -181,12 +283,18 @@ impl Loader<'_> {
             _ => self.files.read(path)?,
         };
         let text = yaml::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message))?;
-        let id = self.sources.add(self.display(path), text.clone());
+        let text: Arc<str> = text.into();
+        let id = self.sources.add(self.display(path), Arc::clone(&text));
         self.ids.insert(path.to_owned(), id);
         if path != Path::new("-") {
             self.read.push(path.to_owned());
         }
         Ok((id, text))
+    }
+
+    /// The identity of a file that can be read.
+    pub(super) fn id(&mut self, path: &Path) -> Option<FileId> {
+        self.ids.get(path).copied().or_else(|| self.text(path).ok().map(|(id, _)| id))
     }
 
     /// The documents of a compose file. `cause` is where the file was asked for.
@@ -204,6 +312,9 @@ impl Loader<'_> {
         if let Some(documents) = self.parsed.shift_remove(&id) {
             return Ok((id, documents));
         }
+        if let Err(exceeded) = self.budget.bytes(text.len()) {
+            return self.fail_once(exceeded.at(cause));
+        }
         match yaml::load(&text, id, &yaml::Limits::default()) {
             Ok(documents) => Ok((id, documents)),
             Err(errors) => {
@@ -216,17 +327,32 @@ impl Loader<'_> {
     /// Several files merged, with defaults and absolute paths.
     pub(super) fn model(&mut self, files: &[PathBuf], scope: Scope<'_>) -> Result<Node, Stop> {
         let mut tree = empty_map(Span::default());
+        let mut failed = false;
         for file in files {
             let path = self.absolute(file);
-            (tree, _) = self.file(&path, scope, tree, Depth::Full, None)?;
+            // What is wrong with one file hides nothing that is wrong with the next; it is read over nothing then.
+            match self.file(&path, scope, std::mem::take(&mut tree), Depth::Full, None) {
+                Ok((merged, _)) => tree = merged,
+                Err(Stop) => {
+                    failed = true;
+                    tree = empty_map(Span::default());
+                }
+            }
+        }
+        if failed {
+            return Err(Stop);
         }
         let mark = self.mark();
         defaults::set(&mut tree);
         validation::check(&tree, &mut self.diagnostics);
         self.sound_since(mark)?;
-        paths::resolve(&mut tree, scope.dir, scope.variables, &mut self.diagnostics);
+        if self.request.resolve_paths || !scope.included.is_empty() {
+            paths::resolve(&mut tree, scope.base, scope.variables, &mut self.diagnostics);
+        }
         self.sound_since(mark)?;
-        environment::resolve_tree(&mut tree, scope.variables);
+        if let Err(exceeded) = environment::resolve_tree(&mut tree, scope.variables, &self.budget) {
+            return self.fail(exceeded);
+        }
         Ok(tree)
     }
 
@@ -266,46 +392,69 @@ impl Loader<'_> {
         }
         let resets = Resets::take(&mut document);
         if self.request.interpolate {
-            interpolate::Interpolator::new(&|name| scope.variables.get(name).cloned())
-                .with_sources(&self.sources)
-                .run(&mut document, &mut self.diagnostics);
+            let lookup = |name: &str| scope.variables.get(name).cloned();
+            let mut interpolator = interpolate::Interpolator::new(&lookup).with_sources(&self.sources);
+            let before = self.diagnostics.items.len();
+            interpolator.run(&mut document, &mut self.diagnostics);
+            for item in self.diagnostics.items.iter_mut().skip(before).take(MOST_SUGGESTED) {
+                near_variable(item, scope.variables);
+            }
+            let (templates, grown) = interpolator.into_templates();
+            self.origins.templates(templates, scope.origin);
+            if let Err(exceeded) = self.budget.bytes(grown) {
+                return self.fail(exceeded.at(Some(document.span)));
+            }
             self.sound_since(mark)?;
             cast::cast(&mut document, &mut self.diagnostics);
         }
         aliases::promote(&mut document, &mut self.diagnostics);
+        let own = self.trace.as_ref().filter(|_| depth == Depth::Full).and_then(|trace| trace.find(&document));
         if depth == Depth::Full {
             self.include(&mut document, path, scope, &resets)?;
         }
         resets.apply(&mut tree, &TreePath::default());
         if depth == Depth::Full {
             self.extends(&mut document, &Chain::of(path), scope, &resets);
+            if let Some(trace) = &mut self.trace {
+                trace.document(own, &resets);
+            }
         }
         let span = document.span;
         tree = merge::merge(tree, document, &TreePath::default(), &mut self.diagnostics);
         tree.span = span;
-        unicity::enforce(&mut tree, &TreePath::default());
+        unicity::enforce(&mut tree);
         if depth == Depth::Full {
             schema::check(&tree, &mut self.diagnostics);
             // Up to here a finding leaves a tree in which the next one can be looked for.
             self.sound_since(mark)?;
             if let Some(version) = map_mut(&mut tree).and_then(|map| map.entries.shift_remove("version")) {
-                self.diagnostics.push(
-                    Diagnostic::note("obsolete-version", "`version` is obsolete and has no effect")
-                        .at(version.key)
-                        .hint("remove the line"),
-                );
+                let note = Diagnostic::note("obsolete-version", "`version` is obsolete and has no effect");
+                let mut note = note.at(version.key).hint("remove the line");
+                note.fix = schema::entry_span(&version).map(|span| Box::new(Fix::remove("remove `version`", span)));
+                self.diagnostics.push(note);
             }
         }
-        canonical::canonical(&mut tree, !self.request.interpolate, &mut self.diagnostics);
+        canonical::canonical(&mut tree, !self.request.interpolate, &self.budget, &mut self.diagnostics);
         self.sound_since(mark)?;
         // The long forms may show that two entries are one.
-        unicity::enforce(&mut tree, &TreePath::default());
+        unicity::enforce(&mut tree);
         Ok((tree, resets))
     }
 
     /// The services of `tree`, by name.
     pub(super) fn services(tree: &mut Node) -> Option<&mut Map> {
         child_map(tree, "services")
+    }
+}
+
+/// A variable that is not set may be one that is, misspelt.
+fn near_variable(item: &mut Diagnostic, variables: &Variables) {
+    if !matches!(item.code.as_ref(), "unset-variable" | "required-variable") {
+        return;
+    }
+    let Some(name) = item.message.split('`').nth(1) else { return };
+    if let Some(near) = suggest::closest(name, variables.keys().map(String::as_str)) {
+        item.hints.insert(0, format!("did you mean `{near}`?"));
     }
 }
 

@@ -4,7 +4,10 @@
 //! anything else is replaced; the table says where the Specification has
 //! another rule (section 13, "Merge").
 
+use std::sync::LazyLock;
+
 use super::path::Path;
+use super::patterns::Patterns;
 use super::tree::{describe, insert, is_null, map_mut, mapping, null, plain, printed, same, string, text};
 use super::unicity;
 use crate::diag::{Diagnostic, Diagnostics, Span};
@@ -31,7 +34,7 @@ enum Rule {
     IpamConfig,
 }
 
-const RULES: &[(&str, Rule)] = &[
+const TABLE: &[(&str, Rule)] = &[
     ("networks.*.ipam.config", Rule::IpamConfig),
     ("networks.*.labels", Rule::KeyValue),
     ("volumes.*.labels", Rule::KeyValue),
@@ -64,10 +67,12 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.ulimits.*", Rule::Ulimit),
 ];
 
+static RULES: LazyLock<Patterns<Rule>> = LazyLock::new(|| Patterns::of(TABLE));
+
 /// `over` merged into `base` at `path`; what cannot be merged is reported and left as in `base`.
-pub(super) fn merge(base: Node, over: Node, path: &Path, out: &mut Diagnostics) -> Node {
-    if let Some((_, rule)) = RULES.iter().find(|(pattern, _)| path.matches(pattern)) {
-        return apply(*rule, base, over, path, out);
+pub(super) fn merge(base: Node, over: Node, path: &Path<'_>, out: &mut Diagnostics) -> Node {
+    if let Some(rule) = RULES.find(path) {
+        return apply(rule, base, over, path, out);
     }
     if is_null(&over) {
         return base;
@@ -94,7 +99,7 @@ fn base_span(kind: &Kind, fallback: Span) -> Span {
     }
 }
 
-fn mismatch(over: &Node, base: &Node, path: &Path, out: &mut Diagnostics) {
+fn mismatch(over: &Node, base: &Node, path: &Path<'_>, out: &mut Diagnostics) {
     out.push(
         Diagnostic::error(
             "cannot-merge",
@@ -110,7 +115,7 @@ fn map_node(map: Map, span: Span) -> Node {
 }
 
 /// Two mappings, key by key.
-pub(super) fn merge_maps(mut base: Map, over: Map, path: &Path, out: &mut Diagnostics) -> Map {
+pub(super) fn merge_maps(mut base: Map, over: Map, path: &Path<'_>, out: &mut Diagnostics) -> Map {
     for (key, entry) in over.entries {
         match base.entries.get_mut(&key) {
             None => {
@@ -137,7 +142,7 @@ fn append(mut base: Vec<Node>, over: Vec<Node>) -> Vec<Node> {
     base
 }
 
-fn apply(rule: Rule, base: Node, over: Node, path: &Path, out: &mut Diagnostics) -> Node {
+fn apply(rule: Rule, base: Node, over: Node, path: &Path<'_>, out: &mut Diagnostics) -> Node {
     let span = if is_null(&over) { base.span } else { over.span };
     match rule {
         Rule::Replace => over,
@@ -199,7 +204,7 @@ fn pair(key: &str, value: &Node) -> Node {
 }
 
 /// A list of names, or one, as a mapping; a mapping stays.
-fn names(node: Node, dependencies: bool, path: &Path, out: &mut Diagnostics) -> Map {
+fn names(node: Node, dependencies: bool, path: &Path<'_>, out: &mut Diagnostics) -> Map {
     let default = |span: Span| {
         if dependencies {
             mapping([("condition", string("service_started", span)), ("required", plain("true", span))], span)
@@ -258,7 +263,7 @@ fn build(node: Node) -> Map {
     }
 }
 
-fn logging(base: Node, over: Node, path: &Path, out: &mut Diagnostics) -> Node {
+fn logging(base: Node, over: Node, path: &Path<'_>, out: &mut Diagnostics) -> Node {
     let span = over.span;
     match (base.kind, over.kind) {
         (Kind::Map(base), Kind::Map(over)) => {
@@ -277,7 +282,7 @@ fn logging(base: Node, over: Node, path: &Path, out: &mut Diagnostics) -> Node {
 }
 
 /// Address pools: those of one subnet merge, others stand side by side.
-fn pools(base: Vec<Node>, over: Vec<Node>, path: &Path, out: &mut Diagnostics) -> Vec<Node> {
+fn pools(base: Vec<Node>, over: Vec<Node>, path: &Path<'_>, out: &mut Diagnostics) -> Vec<Node> {
     let mut pools = base;
     for candidate in over {
         let Some(place) = pools.iter().position(|pool| same_subnet(pool, &candidate)) else {
@@ -300,7 +305,7 @@ fn same_subnet(a: &Node, b: &Node) -> bool {
 }
 
 /// Merges `over` into `base` in place, both below `path`.
-pub(super) fn merge_into(base: &mut Node, over: Node, path: &Path, out: &mut Diagnostics) {
+pub(super) fn merge_into(base: &mut Node, over: Node, path: &Path<'_>, out: &mut Diagnostics) {
     if map_mut(base).is_none() && is_null(base) {
         *base = over;
         return;

@@ -8,6 +8,7 @@
 //! where the value was written; the phase after it only runs on what is sound.
 
 mod aliases;
+mod budget;
 mod canonical;
 mod cast;
 mod consistency;
@@ -16,20 +17,26 @@ mod defaults;
 mod environment;
 mod extends;
 mod files;
+mod hash;
 mod include;
 mod load;
 mod merge;
 mod normalize;
+mod origin;
 mod path;
 mod paths;
+mod patterns;
 mod profiles;
 mod project_name;
 mod prune;
 mod render;
 mod reset;
-mod schema;
+pub(crate) mod schema;
 mod select;
+mod selection;
 mod short;
+mod surprises;
+mod trace;
 mod tree;
 mod unicity;
 mod validation;
@@ -39,6 +46,7 @@ mod tests;
 
 pub mod dotenv;
 pub mod duration;
+pub mod explain;
 pub mod image;
 pub mod interpolate;
 pub mod shellwords;
@@ -52,10 +60,17 @@ use indexmap::IndexMap;
 
 use crate::diag::{Diagnostics, Sources};
 use crate::model::Project;
+use crate::yaml::Node;
 
 pub use files::{Disk, FileKind, Files, is_within};
-pub use load::load;
-pub use render::{Format, config_json, render_config};
+pub use hash::service_hash;
+pub use load::{load, load_model};
+pub use origin::Origins;
+pub use render::{Format, config_json, render_config, render_model};
+pub use surprises::surprises;
+
+/// What messages call the compose file on standard input.
+pub const STDIN: &str = "<stdin>";
 
 /// What to load.
 #[derive(Clone, Debug)]
@@ -82,8 +97,19 @@ pub struct Request {
     pub interpolate: bool,
     /// What messages call `project_dir`, where its own name says nothing: the folder that an archive was unpacked to.
     pub place: Option<String>,
+    /// What the project is called where nobody names it, instead of the directory's name, which may be a temporary one.
+    pub default_name: Option<String>,
     /// Whether references between services, networks and volumes are checked.
     pub check_consistency: bool,
+    /// Whether what the Specification leaves implicit is written out: the default network, implied dependencies, names.
+    pub normalize: bool,
+    /// Whether relative paths become absolute.
+    pub resolve_paths: bool,
+    /// Whether the env files and label files of services are read into them.
+    pub resolve_environment: bool,
+    /// Services to keep, with those that they depend on; empty: all that the profiles enable. A named service is
+    /// enabled whatever its profiles.
+    pub services: Vec<String>,
 }
 
 impl Request {
@@ -99,7 +125,12 @@ impl Request {
             stdin: None,
             interpolate: true,
             check_consistency: true,
+            normalize: true,
+            resolve_paths: true,
+            resolve_environment: true,
+            services: Vec::new(),
             place: None,
+            default_name: None,
         }
     }
 
@@ -107,6 +138,18 @@ impl Request {
     pub(crate) fn place(&self) -> String {
         self.place.clone().unwrap_or_else(|| self.project_dir.display().to_string())
     }
+}
+
+/// What [`load_model`] gives.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The canonical tree of all files, not pruned and with the services of every profile; `None` where a diagnostic
+    /// is an error.
+    pub tree: Option<Node>,
+    /// Every file read, for showing diagnostics.
+    pub sources: Sources,
+    /// What was found on the way.
+    pub diagnostics: Diagnostics,
 }
 
 /// What loading gives.
@@ -118,4 +161,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// What was found on the way.
     pub diagnostics: Diagnostics,
+    /// How values came to their places.
+    pub origins: Origins,
+    /// The path of each of the sources, in their order; `-` is standard input.
+    pub paths: Vec<PathBuf>,
 }

@@ -1,27 +1,31 @@
 //! Normalize: what the Specification leaves implicit is written out: the
 //! default network, dependencies by links and shared namespaces, names.
 
+use super::budget::Budget;
 use super::load::Variables;
 use super::merge::merge;
-use super::path::Path;
+use super::path::{Path, Step};
 use super::paths::clean;
-use super::tree::{boolean, child_map, insert, is_null, map_mut, mapping, node, null, printed, seq_mut, string, text};
+use super::tree::{
+    boolean, child_map, describe, insert, is_null, map_mut, mapping, node, null, printed, seq_mut, string, text,
+};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::yaml::{Kind, Map, Node};
+use crate::yaml::{Kind, Map, Node, Scalar, Value};
 
 /// Completes a whole canonical tree in place.
-pub(super) fn normalize(tree: &mut Node, project: &str, variables: &Variables, out: &mut Diagnostics) {
+pub(super) fn normalize(tree: &mut Node, project: &str, variables: &Variables, budget: &Budget, out: &mut Diagnostics) {
+    let lookup = &Lookup { variables, budget };
     networks(tree);
     for (name, entry) in child_map(tree, "services").into_iter().flat_map(|services| &mut services.entries) {
         if let Some(service) = map_mut(&mut entry.value) {
             let span = entry.key;
-            normalize_service(service, span, &Path::of(&["services", name]), variables, out);
+            normalize_service(service, span, &Path::Of(&["services", name]), lookup, out);
         }
     }
     names(tree, project);
     for section in ["networks", "volumes", "secrets", "configs"] {
         for (name, entry) in child_map(tree, section).into_iter().flat_map(|map| &mut map.entries) {
-            let path = Path::of(&[section, name, "labels"]);
+            let path = Path::Of(&[section, name, "labels"]);
             if let Some(labels) = map_mut(&mut entry.value).and_then(|map| map.entries.get_mut("labels")) {
                 key_values(&mut labels.value, &path, out);
             }
@@ -52,10 +56,8 @@ fn networks(tree: &mut Node) {
         }
     }
     let (Some(span), Some(root)) = (used, map_mut(tree)) else { return };
-    let networks = root
-        .entries
-        .entry("networks".to_owned())
-        .or_insert_with(|| crate::yaml::Entry { key: span, value: null(span) });
+    let networks =
+        root.entries.get_or_insert_with("networks".into(), || crate::yaml::Entry { key: span, value: null(span) });
     if is_null(&networks.value) {
         networks.value = node(Kind::Map(Map::default()), span);
     }
@@ -66,14 +68,20 @@ fn networks(tree: &mut Node) {
     }
 }
 
-fn normalize_service(service: &mut Map, span: Span, path: &Path, variables: &Variables, out: &mut Diagnostics) {
+/// Variables, and what their values may still come to.
+struct Lookup<'a> {
+    variables: &'a Variables,
+    budget: &'a Budget,
+}
+
+fn normalize_service(service: &mut Map, span: Span, path: &Path<'_>, lookup: &Lookup<'_>, out: &mut Diagnostics) {
     if let Some(policy) = service.entries.get_mut("pull_policy")
         && text(&policy.value) == Some("if_not_present")
     {
         policy.value = string("missing", policy.value.span);
     }
     if let Some(build) = service.entries.get_mut("build") {
-        normalize_build(&mut build.value, &path.key("build"), variables, out);
+        normalize_build(&mut build.value, &path.key("build"), lookup, out);
     }
     for key in ["environment", "labels", "annotations", "sysctls"] {
         if let Some(entry) = service.entries.get_mut(key) {
@@ -84,7 +92,7 @@ fn normalize_service(service: &mut Map, span: Span, path: &Path, variables: &Var
         key_values(&mut labels.value, &path.key("deploy").key("labels"), out);
     }
     if let Some(environment) = child(service, "environment") {
-        resolve(environment, variables);
+        resolve(environment, lookup, out);
     }
     dependencies(service, span);
     for volume in list(service, "volumes") {
@@ -97,7 +105,7 @@ fn normalize_service(service: &mut Map, span: Span, path: &Path, variables: &Var
     pre_start(service, path, out);
 }
 
-fn normalize_build(build: &mut Node, path: &Path, variables: &Variables, out: &mut Diagnostics) {
+fn normalize_build(build: &mut Node, path: &Path<'_>, lookup: &Lookup<'_>, out: &mut Diagnostics) {
     let span = build.span;
     let Some(build) = map_mut(build) else { return };
     if build.get("context").is_none_or(is_null) {
@@ -112,22 +120,26 @@ fn normalize_build(build: &mut Node, path: &Path, variables: &Variables, out: &m
         }
     }
     if let Some(args) = build.entries.get_mut("args").and_then(|entry| map_mut(&mut entry.value)) {
-        resolve(args, variables);
+        resolve(args, lookup, out);
         args.entries.retain(|_, entry| !is_null(&entry.value));
     }
 }
 
 /// `KEY=VALUE` entries as a mapping; the last entry of a key stands.
-fn key_values(value: &mut Node, path: &Path, out: &mut Diagnostics) {
+fn key_values(value: &mut Node, path: &Path<'_>, out: &mut Diagnostics) {
     let Some(items) = value.as_seq() else { return };
     let mut map = Map::default();
-    for item in items {
+    for (index, item) in items.iter().enumerate() {
         let Some(line) = printed(item) else { continue };
+        if matches!(item.as_scalar().map(Scalar::value), Some(Value::Timestamp(_))) {
+            let message = format!("`{}` must be a string, not {}", path.index(index), describe(item));
+            out.push(Diagnostic::error("wrong-type", message).at(item.span));
+        }
         let (name, value) = match line.split_once('=') {
             Some((name, value)) => (name, string(value, item.span)),
             None => (line.as_str(), null(item.span)),
         };
-        if path.matches("services.*.environment") && name.ends_with(char::is_whitespace) {
+        if is_service_environment(path) && name.ends_with(char::is_whitespace) {
             let message = format!("the variable name `{name}` ends in a space");
             out.push(
                 Diagnostic::error("invalid-name", message)
@@ -140,12 +152,21 @@ fn key_values(value: &mut Node, path: &Path, out: &mut Diagnostics) {
     *value = node(Kind::Map(map), value.span);
 }
 
+/// Whether `path` is `services.NAME.environment`.
+fn is_service_environment(path: &Path<'_>) -> bool {
+    matches!(path.steps().as_slice(), [Step::Key("services"), _, Step::Key("environment")])
+}
+
 /// Variables named without a value take the one that interpolation sees.
-fn resolve(map: &mut Map, variables: &Variables) {
+fn resolve(map: &mut Map, lookup: &Lookup<'_>, out: &mut Diagnostics) {
     for (name, entry) in &mut map.entries {
         if is_null(&entry.value)
-            && let Some(value) = variables.get(name)
+            && let Some(value) = lookup.variables.get(name.as_str())
         {
+            if let Err(exceeded) = lookup.budget.bytes(value.len()) {
+                out.push(exceeded.at(Some(entry.key)));
+                return;
+            }
             entry.value = string(value.clone(), entry.value.span);
         }
     }
@@ -177,13 +198,13 @@ fn dependencies(service: &mut Map, span: Span) {
     if implied.is_empty() {
         return;
     }
-    let depends_on = service
-        .entries
-        .entry("depends_on".to_owned())
-        .or_insert_with(|| crate::yaml::Entry { key: span, value: node(Kind::Map(Map::default()), span) });
+    let depends_on = service.entries.get_or_insert_with("depends_on".into(), || crate::yaml::Entry {
+        key: span,
+        value: node(Kind::Map(Map::default()), span),
+    });
     let Some(depends_on) = map_mut(&mut depends_on.value) else { return };
     for (name, restart, span) in implied {
-        if !depends_on.entries.contains_key(&name) {
+        if !depends_on.entries.contains_key(name.as_str()) {
             let dependency = mapping(
                 [
                     ("condition", string("service_started", span)),
@@ -225,7 +246,7 @@ const NOT_INHERITED: &[&str] = &[
 ];
 
 /// A container before the service has the service's settings below its own.
-fn pre_start(service: &mut Map, path: &Path, out: &mut Diagnostics) {
+fn pre_start(service: &mut Map, path: &Path<'_>, out: &mut Diagnostics) {
     if list(service, "pre_start").next().is_none() {
         return;
     }
@@ -238,7 +259,7 @@ fn pre_start(service: &mut Map, path: &Path, out: &mut Diagnostics) {
         let own = std::mem::take(hook);
         let span = own.span;
         // The rules of merging are those of a service, whatever the hook's own path.
-        *hook = merge(node(Kind::Map(base.clone()), span), own, &Path::of(&["services", "hook"]), out);
+        *hook = merge(node(Kind::Map(base.clone()), span), own, &Path::Of(&["services", "hook"]), out);
         if let Some(map) = map_mut(hook) {
             for key in ["environment", "labels", "annotations", "sysctls"] {
                 if let Some(entry) = map.entries.get_mut(key) {
@@ -260,7 +281,7 @@ fn names(tree: &mut Node, project: &str) {
             let Some(resource) = map_mut(&mut entry.value) else { continue };
             if resource.get("name").is_none_or(is_null) {
                 let external = resource.get("external").and_then(printed).as_deref() == Some("true");
-                let name = if external { key.clone() } else { format!("{project}_{key}") };
+                let name = if external { key.clone() } else { format!("{project}_{key}").into() };
                 insert(resource, "name", entry.key, string(name, entry.key));
             }
         }

@@ -1,102 +1,82 @@
-//! Paths in a compose tree, and the patterns that the phases' tables use.
+//! Paths in a compose tree.
 
 use std::fmt;
-use std::rc::Rc;
 
 /// One step of a [`Path`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step<'a> {
     /// Into a mapping.
-    Key(String),
+    Key(&'a str),
     /// Into a sequence.
     Index(usize),
 }
 
 /// A place in a compose tree: `services.web.ports[0]`.
 ///
-/// A path shares its steps with those that it is made from: the phases make one for every node of a tree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Path {
-    last: Option<Rc<Link>>,
+/// A path borrows its keys and what it is made from. The phases make one for every node that they look at, and only a
+/// finding needs it: making one costs nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Path<'a> {
+    /// Keys from the root.
+    Of(&'a [&'a str]),
+    /// One step further.
+    Below(&'a Self, Step<'a>),
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Link {
-    step: Step,
-    above: Path,
-    len: usize,
+impl Default for Path<'_> {
+    /// The root.
+    fn default() -> Self {
+        Self::Of(&[])
+    }
 }
 
-impl Path {
-    /// The path of `keys` from the root.
-    pub(super) fn of(keys: &[&str]) -> Self {
-        keys.iter().fold(Self::default(), |path, key| path.key(key))
-    }
-
-    fn step(&self, step: Step) -> Self {
-        Self { last: Some(Rc::new(Link { step, above: self.clone(), len: self.len() + 1 })) }
-    }
-
+impl<'a> Path<'a> {
     /// This path and one more key.
-    pub(super) fn key(&self, key: &str) -> Self {
-        self.step(Step::Key(key.to_owned()))
+    pub(super) fn key(&'a self, key: &'a str) -> Self {
+        Self::Below(self, Step::Key(key))
     }
 
     /// This path and one more index.
-    pub(super) fn index(&self, index: usize) -> Self {
-        self.step(Step::Index(index))
+    pub(super) fn index(&'a self, index: usize) -> Self {
+        Self::Below(self, Step::Index(index))
     }
 
-    /// This path with another key at one step.
-    pub(super) fn with_key(&self, step: usize, key: &str) -> Self {
-        let steps = self.steps().into_iter().enumerate();
-        steps.fold(Self::default(), |path, (at, old)| if at == step { path.key(key) } else { path.step(old.clone()) })
+    /// The last step, where it is a key.
+    pub(super) fn last_key(&self) -> Option<&'a str> {
+        match self {
+            Self::Of(keys) => keys.last().copied(),
+            Self::Below(_, Step::Key(key)) => Some(key),
+            Self::Below(..) => None,
+        }
     }
 
     /// Number of steps.
     pub(super) fn len(&self) -> usize {
-        self.last.as_ref().map_or(0, |last| last.len)
+        match self {
+            Self::Of(keys) => keys.len(),
+            Self::Below(above, _) => above.len() + 1,
+        }
     }
 
     /// The steps from the root.
-    pub(super) fn steps(&self) -> Vec<&Step> {
-        let mut steps: Vec<&Step> = self.upwards().collect();
-        steps.reverse();
-        steps
-    }
-
-    /// The steps from the last one to the root.
-    fn upwards(&self) -> impl Iterator<Item = &Step> {
-        let links = std::iter::successors(self.last.as_deref(), |link| link.above.last.as_deref());
-        links.map(|link| &link.step)
-    }
-
-    /// Whether `pattern` fits: keys separated by dots, `*` for any key or index.
-    pub(super) fn matches(&self, pattern: &str) -> bool {
-        self.without(pattern).is_some_and(|above| above.last.is_none())
-    }
-
-    /// What stands above the part of the path that `pattern` fits, where it fits the end.
-    pub(super) fn without(&self, pattern: &str) -> Option<&Self> {
-        let mut left = pattern;
-        let mut path = self;
-        loop {
-            let link = path.last.as_deref()?;
-            let rest = match (left.strip_suffix('*'), &link.step) {
-                (Some(rest), _) => rest,
-                (None, Step::Key(key)) if !key.contains('.') => left.strip_suffix(key.as_str())?,
-                _ => return None,
-            };
-            path = &link.above;
-            if rest.is_empty() {
-                return Some(path);
+    pub(super) fn steps(&self) -> Vec<Step<'a>> {
+        match self {
+            Self::Of(keys) => keys.iter().map(|key| Step::Key(key)).collect(),
+            Self::Below(above, step) => {
+                let mut steps = above.steps();
+                steps.push(*step);
+                steps
             }
-            left = rest.strip_suffix('.')?;
         }
+    }
+
+    /// Whether this is the place that `owned` names.
+    pub(super) fn is(&self, owned: &OwnedPath) -> bool {
+        self.len() == owned.0.len() && self.steps().into_iter().eq(owned.steps())
     }
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, step) in self.steps().into_iter().enumerate() {
             match step {
@@ -109,22 +89,64 @@ impl fmt::Display for Path {
     }
 }
 
+/// A path that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnedPath(Vec<OwnedStep>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum OwnedStep {
+    Key(String),
+    Index(usize),
+}
+
+impl OwnedPath {
+    /// The steps from the root.
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        self.0.iter().map(|step| match step {
+            OwnedStep::Key(key) => Step::Key(key),
+            OwnedStep::Index(index) => Step::Index(*index),
+        })
+    }
+
+    /// This path with another key at one step.
+    pub(super) fn with_key(mut self, step: usize, key: &str) -> Self {
+        if let Some(step) = self.0.get_mut(step) {
+            *step = OwnedStep::Key(key.to_owned());
+        }
+        self
+    }
+}
+
+impl From<&Path<'_>> for OwnedPath {
+    fn from(path: &Path<'_>) -> Self {
+        let steps = path.steps().into_iter().map(|step| match step {
+            Step::Key(key) => OwnedStep::Key(key.to_owned()),
+            Step::Index(index) => OwnedStep::Index(index),
+        });
+        Self(steps.collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_whole_paths() {
-        let path = Path::of(&["services", "my.web", "ports"]).index(2);
-        assert!(path.matches("services.*.ports.*"));
-        assert!(!path.matches("services.*.ports"));
-        assert!(!path.matches("services.*.ports.*.target"));
-        assert!(!path.matches("services.*.volumes.*"));
-        assert!(!path.matches("*.services.*.ports.*") && !path.matches("my.web.ports.*"));
-        assert!(!Path::of(&["services", "deploy.labels"]).matches("services.deploy.labels"));
-        assert!(!Path::of(&["services", "web", "sports"]).matches("services.*.ports"));
-        assert!(!Path::of(&["services", "web", "ports"]).matches("services.*.sports"));
-        assert!(!Path::default().matches("services"));
-        assert_eq!(path.to_string(), "services.my.web.ports[2]");
+    fn paths_print_their_steps() {
+        let ports = Path::Of(&["services", "my.web", "ports"]);
+        let port = ports.index(2);
+        assert_eq!(port.key("target").to_string(), "services.my.web.ports[2].target");
+        assert_eq!((Path::default().to_string(), Path::default().len()), (String::new(), 0));
+        assert_eq!(port.len(), 4);
+    }
+
+    #[test]
+    fn a_kept_path_is_the_same_place() {
+        let root = Path::default();
+        let services = root.key("services");
+        let web = services.key("web");
+        let kept = OwnedPath::from(&Path::Of(&["services", "web"]));
+        assert!(web.is(&kept) && !services.is(&kept) && !web.index(0).is(&kept) && !services.index(0).is(&kept));
+        assert!(Path::Of(&["services", "api"]).is(&kept.with_key(1, "api")));
     }
 }

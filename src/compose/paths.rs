@@ -1,12 +1,16 @@
 //! Paths: relative paths become absolute.
+//!
+//! Specification: 05-services.md, where an element is a path; 14-include.md, "project_directory".
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::load::Variables;
 use super::path::Path as TreePath;
+use super::patterns::Patterns;
 use super::tree::{map_mut, string, text};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::yaml::{Kind, Map, Node};
+use crate::yaml::{Map, Node};
 
 /// How the path at a place is read.
 #[derive(Clone, Copy)]
@@ -23,7 +27,7 @@ enum Rule {
     DriverOptions,
 }
 
-const RULES: &[(&str, Rule)] = &[
+const TABLE: &[(&str, Rule)] = &[
     ("services.*.build.context", Rule::Context),
     ("services.*.build.additional_contexts.*", Rule::Context),
     ("services.*.build.ssh.*", Rule::Host),
@@ -40,10 +44,12 @@ const RULES: &[(&str, Rule)] = &[
     ("volumes.*", Rule::DriverOptions),
 ];
 
+static RULES: LazyLock<Patterns<Rule>> = LazyLock::new(|| Patterns::of(TABLE));
+
 /// Makes every relative path of a canonical tree start at `dir`.
 pub(super) fn resolve(tree: &mut Node, dir: &Path, variables: &Variables, out: &mut Diagnostics) {
     let mut resolver = Resolver { dir, home: variables.get("HOME").map(String::as_str), out };
-    resolver.walk(tree, &TreePath::default());
+    RULES.each_mut(tree, &mut |node, path, rule| resolver.apply(rule, node, path));
 }
 
 struct Resolver<'a> {
@@ -53,23 +59,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn walk(&mut self, node: &mut Node, path: &TreePath) {
-        if let Some((_, rule)) = RULES.iter().find(|(pattern, _)| path.matches(pattern)) {
-            self.apply(*rule, node, path);
-            return;
-        }
-        match &mut node.kind {
-            Kind::Map(map) => {
-                map.entries.iter_mut().for_each(|(key, entry)| self.walk(&mut entry.value, &path.key(key)))
-            }
-            Kind::Seq(items) => {
-                items.iter_mut().enumerate().for_each(|(index, item)| self.walk(item, &path.index(index)))
-            }
-            Kind::Scalar(_) => {}
-        }
-    }
-
-    fn apply(&mut self, rule: Rule, node: &mut Node, path: &TreePath) {
+    fn apply(&mut self, rule: Rule, node: &mut Node, path: &TreePath<'_>) {
         match rule {
             Rule::Context => {
                 if !text(node).is_some_and(|context| is_remote(context) || context.starts_with("service:")) {
@@ -105,7 +95,7 @@ impl Resolver<'_> {
         *node = string(path, node.span);
     }
 
-    fn mount(&mut self, node: &mut Node, path: &TreePath) {
+    fn mount(&mut self, node: &mut Node, path: &TreePath<'_>) {
         let span = node.span;
         let Some(mount) = map_mut(node) else { return };
         if mount.get("type").and_then(text) != Some("bind") {
@@ -176,13 +166,25 @@ pub(super) fn join(dir: &Path, path: &Path) -> PathBuf {
     for component in dir.join(path).components() {
         match component {
             Component::CurDir => {}
+            Component::ParentDir if matches!(joined.components().next_back(), None | Some(Component::ParentDir)) => {
+                joined.push("..");
+            }
             Component::ParentDir => {
-                joined.pop();
+                if joined != Path::new("/") {
+                    joined.pop();
+                }
             }
             other => joined.push(other),
         }
     }
-    joined
+    if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
+}
+
+/// The way to `dir` from the directory `from`, both absolute; nothing where they are the same.
+pub(super) fn relative(from: &Path, dir: &Path) -> PathBuf {
+    let same = from.components().zip(dir.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(same).map(|_| Component::ParentDir);
+    up.chain(dir.components().skip(same)).collect()
 }
 
 /// A slash-separated path without empty parts, `.` and needless `..`; nothing is `.`.
@@ -222,8 +224,20 @@ mod tests {
     #[test]
     fn joining_starts_at_the_directory() {
         assert_eq!(join(Path::new("/p"), Path::new("./a/../b")), Path::new("/p/b"));
-        assert_eq!(join(Path::new("/p"), Path::new("..")), Path::new("/"));
+        assert_eq!(join(Path::new("/p"), Path::new("../..")), Path::new("/"));
+        assert_eq!(join(Path::new("../p"), Path::new("../../a")), Path::new("../../a"));
+        assert_eq!(join(Path::new(""), Path::new("./a")), Path::new("a"));
+        assert_eq!(join(Path::new(""), Path::new(".")), Path::new("."));
         assert_eq!(join(Path::new("/p"), Path::new("/a/../b")), Path::new("/a/../b"));
+    }
+
+    #[test]
+    fn the_way_from_a_directory_to_another() {
+        for (from, to, way) in
+            [("/p", "/p", ""), ("/p", "/p/a/b", "a/b"), ("/p/a", "/p/b", "../b"), ("/p", "/", ".."), ("/", "/q", "q")]
+        {
+            assert_eq!(relative(Path::new(from), Path::new(to)), Path::new(way), "{from} {to}");
+        }
     }
 
     #[test]

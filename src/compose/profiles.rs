@@ -1,4 +1,6 @@
 //! Profiles: which services are enabled.
+//!
+//! Specification: 15-profiles.md.
 
 use super::Request;
 use super::load::Variables;
@@ -15,6 +17,9 @@ pub(super) fn active(request: &Request, variables: &Variables) -> Vec<String> {
 
 /// Moves services that no active profile enables out of the way.
 pub(super) fn apply(project: &mut Project) {
+    if project.services.values().all(|service| is_enabled(service, &project.profiles)) {
+        return;
+    }
     let (enabled, disabled) = std::mem::take(&mut project.services)
         .into_iter()
         .partition(|(_, service)| is_enabled(service, &project.profiles));

@@ -1,4 +1,6 @@
 //! The project name: as asked for, `COMPOSE_PROJECT_NAME`, `name:` of the files, the directory's.
+//!
+//! Specification: 04-version-and-name.md, "Name top-level element".
 
 use std::path::PathBuf;
 
@@ -42,7 +44,9 @@ pub(super) fn resolve(loader: &mut Loader<'_>, files: &[PathBuf], variables: &Va
         loader.parsed.insert(id, documents);
     }
     let directory = || {
-        let name = loader.request.project_dir.file_name().map(|name| name.to_string_lossy().into_owned());
+        let named = loader.request.default_name.clone();
+        let name =
+            named.or_else(|| loader.request.project_dir.file_name().map(|name| name.to_string_lossy().into_owned()));
         normalized(&name.unwrap_or_default())
     };
     let Some(mut node) = written else {

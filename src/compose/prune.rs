@@ -1,4 +1,6 @@
 //! Prune: what no enabled service uses is not part of the project.
+//!
+//! Specification: 02-model.md.
 
 use std::collections::HashSet;
 

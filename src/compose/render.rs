@@ -20,15 +20,43 @@ pub enum Format {
 pub fn config_json(project: &Project) -> Value {
     let mut value = plain(project);
     sort_authored(&mut value);
+    for service in section(&mut value, "services") {
+        limits_of_devices(service);
+    }
     if let Value::Object(sections) = &mut value {
         sections.sort_keys();
     }
     value
 }
 
+/// The reference writes these few keys of a service, and of the containers before it, as its program spells them; it
+/// does not load them again.
+pub(super) fn limits_of_devices(service: &mut Map<String, Value>) {
+    for hook in list(service, "pre_start") {
+        limits_of_devices(hook);
+    }
+    let lists = service.get_mut("blkio_config").and_then(Value::as_object_mut);
+    let entries = lists.into_iter().flat_map(|lists| lists.values_mut()).filter_map(Value::as_array_mut).flatten();
+    for entry in entries.filter_map(Value::as_object_mut) {
+        let spelt = |key: &str| {
+            match key {
+                "path" => "Path",
+                "rate" => "Rate",
+                "weight" => "Weight",
+                other => other,
+            }
+            .to_owned()
+        };
+        *entry = std::mem::take(entry).into_iter().map(|(key, value)| (spelt(&key), value)).collect();
+    }
+}
+
 fn plain(project: &Project) -> Value {
     // A model of strings, numbers and maps with string keys always serialises.
     let mut value = serde_json::to_value(project).unwrap_or_default();
+    if !project.environment_resolved {
+        env_files(&mut value, project);
+    }
     escape(&mut value);
     value
 }
@@ -50,6 +78,31 @@ pub fn render_config(project: &Project, format: Format) -> Result<String, String
             sort_authored(&mut value);
             crate::yaml::emit::emit(&value).map_err(|error| error.to_string())
         }
+    }
+}
+
+/// Env files that nobody read are still the services' own.
+fn env_files(value: &mut Value, project: &Project) {
+    let services = value.get_mut("services").and_then(Value::as_object_mut);
+    for (name, service) in services.into_iter().flatten() {
+        let files = project.services.get(name).map(|service| &service.env_file).filter(|files| !files.is_empty());
+        if let (Some(service), Some(files)) = (service.as_object_mut(), files) {
+            service.insert("env_file".to_owned(), serde_json::to_value(files).unwrap_or_default());
+        }
+    }
+}
+
+/// A tree as text, every mapping in order of its keys: variables in it stay as they are.
+///
+/// # Errors
+///
+/// Where the text cannot be written, which no tree is known to cause.
+pub fn render_model(tree: &Node, format: Format) -> Result<String, String> {
+    let mut value = super::decode::json(tree);
+    value.sort_all_objects();
+    match format {
+        Format::Json => serde_json::to_string_pretty(&value).map(|text| text + "\n").map_err(|error| error.to_string()),
+        Format::Yaml => crate::yaml::emit::emit(&value).map_err(|error| error.to_string()),
     }
 }
 
@@ -91,7 +144,7 @@ const AUTHORED: &[&str] = &[
 ];
 
 /// Sorts what authors name; keys of the Specification stay in its order.
-fn sort_authored(value: &mut Value) {
+pub(super) fn sort_authored(value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (key, value) in map.iter_mut() {
@@ -189,15 +242,15 @@ fn graft(value: &mut Value, tree: &Node) {
 fn graft_map(map: &mut Map<String, Value>, tree: &Node) {
     let Some(entries) = tree.as_map().map(|map| &map.entries) else { return };
     for (key, value) in map.iter_mut() {
-        if let Some(entry) = entries.get(key) {
+        if let Some(entry) = entries.get(key.as_str()) {
             graft(value, &entry.value);
         }
     }
     for (key, entry) in entries {
-        if key.starts_with("x-") && key != VALUE && !map.contains_key(key) {
+        if key.starts_with("x-") && key != VALUE && !map.contains_key(key.as_str()) {
             let mut value = super::decode::json(&entry.value);
             escape(&mut value);
-            map.insert(key.clone(), value);
+            map.insert(key.to_string(), value);
         }
     }
 }

@@ -1,4 +1,6 @@
 //! Which compose files are loaded when none is named.
+//!
+//! Specification: 03-compose-file.md.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,8 @@
 //! Splits a string `command` or `entrypoint` into words, as compose-go does with
 //! mattn/go-shellwords: quotes and backslashes work, comments, variables and operators do not.
 //! The string silently ends at the first operator; here that is told.
+//!
+//! Specification: 05-services.md, "command" and "entrypoint".
 
 use thiserror::Error;
 

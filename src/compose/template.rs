@@ -10,6 +10,11 @@ use std::ops::Range;
 /// How deep `${A:-${B:-...}}` may go.
 pub(super) const DEEPEST: usize = 64;
 
+/// Bytes that a string with its variables replaced may have.
+pub(super) const LONGEST: usize = 4 << 20;
+/// Problems of one string that are told; after so many more are noise.
+const MOST_PROBLEMS: usize = 20;
+
 /// A part of a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'t> {
@@ -78,6 +83,11 @@ pub enum Problem {
     /// A `${` that starts no reference.
     Invalid {
         /// The `${` and what could belong to it.
+        place: Range<usize>,
+    },
+    /// The value becomes longer than [`LONGEST`] bytes; the rest of it is left out.
+    TooLong {
+        /// The reference at which it did.
         place: Range<usize>,
     },
     /// References inside references beyond any sense.
@@ -234,7 +244,7 @@ fn balanced(text: &str) -> Option<usize> {
 /// Replaces every reference in `text`; problems go to `report` in the order met, and an empty
 /// string stands where a value is missing.
 pub fn expand(text: &str, variables: &dyn Fn(&str) -> Option<String>, report: &mut dyn FnMut(Problem)) -> String {
-    let mut expansion = Expansion { variables, report, out: String::with_capacity(text.len()) };
+    let mut expansion = Expansion { variables, report, out: String::with_capacity(text.len()), problems: 0 };
     expansion.template(text, 0, 0);
     expansion.out
 }
@@ -243,29 +253,48 @@ struct Expansion<'a> {
     variables: &'a dyn Fn(&str) -> Option<String>,
     report: &'a mut dyn FnMut(Problem),
     out: String,
+    problems: usize,
 }
 
 impl Expansion<'_> {
     fn template(&mut self, text: &str, offset: usize, depth: usize) {
         for piece in parse(text) {
+            if self.problems > MOST_PROBLEMS || self.out.len() > LONGEST {
+                return;
+            }
             match piece {
                 Piece::Text(literal) => self.out.push_str(literal),
-                Piece::Invalid(place) => (self.report)(Problem::Invalid { place: shifted(&place, offset) }),
+                Piece::Invalid(place) => self.report(Problem::Invalid { place: shifted(&place, offset) }),
                 Piece::Reference(reference) => self.reference(&reference, offset, depth),
             }
+        }
+    }
+
+    fn report(&mut self, problem: Problem) {
+        // A variable that is not set is told once whatever follows; only what is wrong comes to an end.
+        self.problems += usize::from(!matches!(problem, Problem::Unset { .. }));
+        (self.report)(problem);
+    }
+
+    fn push(&mut self, value: &str, place: Range<usize>) {
+        if self.out.len() + value.len() > LONGEST {
+            self.report(Problem::TooLong { place });
+            self.problems = usize::MAX / 2;
+        } else {
+            self.out.push_str(value);
         }
     }
 
     fn reference(&mut self, reference: &Reference<'_>, offset: usize, depth: usize) {
         let place = shifted(&reference.place, offset);
         if depth >= DEEPEST {
-            return (self.report)(Problem::TooDeep { place });
+            return self.report(Problem::TooDeep { place });
         }
         let value = (self.variables)(reference.name);
         let Some(operator) = reference.operator else {
             match value {
-                Some(value) => self.out.push_str(&value),
-                None => (self.report)(Problem::Unset { place, name: reference.name.to_owned() }),
+                Some(value) => self.push(&value, place),
+                None => self.report(Problem::Unset { place, name: reference.name.to_owned() }),
             }
             return;
         };
@@ -278,9 +307,9 @@ impl Expansion<'_> {
                 let start = self.out.len();
                 self.template(operator.argument, offset + operator.offset, depth + 1);
                 let reason = self.out.split_off(start);
-                (self.report)(Problem::Required { place, name: reference.name.to_owned(), reason });
+                self.report(Problem::Required { place, name: reference.name.to_owned(), reason });
             }
-            _ => self.out.push_str(&value.unwrap_or_default()),
+            _ => self.push(&value.unwrap_or_default(), place),
         }
     }
 }
@@ -315,7 +344,7 @@ mod tests {
                     return json!({"in": text, "error": {"variable": name, "reason": reason}});
                 }
                 Problem::Invalid { .. } => return json!({"in": text, "error": "invalid"}),
-                Problem::TooDeep { .. } => panic!("{text:?} is not deep"),
+                Problem::TooDeep { .. } | Problem::TooLong { .. } => panic!("{text:?} is not deep"),
             }
         }
         let mut answer = json!({"in": text, "out": out});
@@ -360,6 +389,7 @@ mod tests {
                 Problem::Unset { place, .. }
                 | Problem::Required { place, .. }
                 | Problem::Invalid { place }
+                | Problem::TooLong { place }
                 | Problem::TooDeep { place } => &text[place.clone()],
             })
             .collect();

@@ -1,7 +1,7 @@
 //! Small tools for building and comparing trees.
 
 use crate::diag::Span;
-use crate::yaml::{Entry, Kind, Map, Node, Scalar, Style, Value};
+use crate::yaml::{Entry, Kind, Map, Node, Scalar, Style, Text, Value};
 
 /// A node of `kind` at `span`.
 pub(super) fn node(kind: Kind, span: Span) -> Node {
@@ -10,21 +10,21 @@ pub(super) fn node(kind: Kind, span: Span) -> Node {
 
 /// A null.
 pub(super) fn null(span: Span) -> Node {
-    node(Kind::Scalar(Scalar { text: String::new(), style: Style::Empty }), span)
+    node(Kind::Scalar(Scalar { text: Text::default(), style: Style::Empty }), span)
 }
 
 /// A string, whatever its text looks like.
-pub(super) fn string(text: impl Into<String>, span: Span) -> Node {
+pub(super) fn string(text: impl Into<Text>, span: Span) -> Node {
     node(Kind::Scalar(Scalar { text: text.into(), style: Style::Quoted }), span)
 }
 
 /// A boolean.
 pub(super) fn boolean(value: bool, span: Span) -> Node {
-    plain(value.to_string(), span)
+    plain(if value { "true" } else { "false" }, span)
 }
 
 /// A value whose type is decided by its text.
-pub(super) fn plain(text: impl Into<String>, span: Span) -> Node {
+pub(super) fn plain(text: impl Into<Text>, span: Span) -> Node {
     node(Kind::Scalar(Scalar { text: text.into(), style: Style::Plain }), span)
 }
 
@@ -39,7 +39,7 @@ pub(super) fn mapping<const N: usize>(entries: [(&str, Node); N], span: Span) ->
 
 /// Puts `value` under `key`; the position of an existing key stays.
 pub(super) fn insert(map: &mut Map, key: &str, key_span: Span, value: Node) {
-    map.entries.insert(key.to_owned(), Entry { key: key_span, value });
+    map.entries.insert(key.into(), Entry { key: key_span, value });
 }
 
 /// The string of a scalar that is one.

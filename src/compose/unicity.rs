@@ -1,9 +1,12 @@
 //! Unicity: in lists whose entries have a key, the last entry for a key takes
 //! effect, where the first one stood.
+//!
+//! Specification: 13-merge.md, "Unique resources".
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use super::path::Path;
+use super::patterns::Patterns;
 use super::short;
 use super::tree::{printed, text};
 use crate::yaml::{Kind, Node, Value};
@@ -58,23 +61,17 @@ const INDEXES: &[(&str, Index)] = &[
     ("services.*.volumes", Index::Volume),
 ];
 
-/// Removes redefinitions from every such list of `node`.
+static PATTERNS: LazyLock<Patterns<Index>> = LazyLock::new(|| Patterns::of(INDEXES));
+
+/// Removes redefinitions from every such list of a whole tree.
 ///
 /// An entry that gives no key stays; the phases after this one tell what is wrong with it.
-pub(super) fn enforce(node: &mut Node, path: &Path) {
-    match &mut node.kind {
-        Kind::Map(map) => {
-            for (key, entry) in &mut map.entries {
-                enforce(&mut entry.value, &path.key(key));
-            }
+pub(super) fn enforce(tree: &mut Node) {
+    PATTERNS.each_mut(tree, &mut |node, _, index| {
+        if let Kind::Seq(items) = &mut node.kind {
+            *items = unique(std::mem::take(items), index);
         }
-        Kind::Seq(items) => {
-            if let Some((_, index)) = INDEXES.iter().find(|(pattern, _)| path.matches(pattern)) {
-                *items = unique(std::mem::take(items), *index);
-            }
-        }
-        Kind::Scalar(_) => {}
-    }
+    });
 }
 
 /// One entry a key of a `KEY=VALUE` list.
@@ -83,6 +80,9 @@ pub(super) fn by_key(entries: Vec<Node>) -> Vec<Node> {
 }
 
 fn unique(entries: Vec<Node>, index: Index) -> Vec<Node> {
+    if entries.len() < 2 {
+        return entries;
+    }
     let mut kept: Vec<Node> = Vec::with_capacity(entries.len());
     let mut places: HashMap<String, usize> = HashMap::new();
     for entry in entries {

@@ -1,4 +1,6 @@
 //! Sizes in bytes as docker/go-units reads them: `64m` is 67,108,864, units are powers of 1024.
+//!
+//! Specification: 11-extension.md, "Specifying byte values".
 
 use thiserror::Error;
 

@@ -1,4 +1,6 @@
 //! Which variables a file reads, for `config --variables`.
+//!
+//! Specification: 12-interpolation.md.
 
 use indexmap::IndexMap;
 

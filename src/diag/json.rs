@@ -13,7 +13,7 @@ pub struct JsonDiagnostic<'a> {
     /// How serious.
     pub severity: Severity,
     /// The stable code.
-    pub code: &'static str,
+    pub code: &'a str,
     /// One sentence without a full stop.
     pub message: &'a str,
     /// The first is the primary place.
@@ -49,7 +49,7 @@ pub fn to_json<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> JsonDiag
     });
     JsonDiagnostic {
         severity: diagnostic.severity,
-        code: diagnostic.code,
+        code: &diagnostic.code,
         message: &diagnostic.message,
         labels: labels.collect(),
         hints: &diagnostic.hints,

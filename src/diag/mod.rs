@@ -1,13 +1,18 @@
 //! Diagnostics: what is wrong, where, and what to do. Collects and describes; decides nothing.
 
+pub mod fix;
 pub mod json;
 pub mod render;
+pub mod sarif;
 mod source;
 pub mod suggest;
 
+pub use fix::{Edit, Fix};
 pub use json::to_json;
 pub use render::{Style, render};
 pub use source::{FileId, SourceFile, Sources, Span};
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -38,33 +43,35 @@ pub struct Diagnostic {
     /// How serious.
     pub severity: Severity,
     /// Stable, kebab-case, listed in `docs/diagnostics.md`: `unknown-key`, `undefined-network`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// One sentence without a full stop.
     pub message: String,
     /// The first is the primary place; empty where no file is concerned.
     pub labels: Vec<Label>,
     /// What to do, each a phrase without a full stop.
     pub hints: Vec<String>,
+    /// A change of the text that is safe to make: it takes the finding away and changes nothing else.
+    pub fix: Option<Box<Fix>>,
 }
 
 impl Diagnostic {
     /// A finding of `severity` without a place yet.
-    pub fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
-        Self { severity, code, message: message.into(), labels: Vec::new(), hints: Vec::new() }
+    pub fn new(severity: Severity, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { severity, code: code.into(), message: message.into(), labels: Vec::new(), hints: Vec::new(), fix: None }
     }
 
     /// An error.
-    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn error(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, message)
     }
 
     /// A warning.
-    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn warning(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, message)
     }
 
     /// A note.
-    pub fn note(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn note(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Note, code, message)
     }
 
@@ -79,6 +86,13 @@ impl Diagnostic {
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Adds a safe change of the text.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(Box::new(fix));
         self
     }
 

@@ -35,7 +35,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.as_ref());
     let mut group = Group::with_title(title);
     for snippet in snippets(&diagnostic.labels, sources) {
         group = group.element(snippet);

@@ -1,5 +1,7 @@
 //! The files of a run and places in them.
 
+use std::sync::Arc;
+
 /// Index of a file in [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);
@@ -21,14 +23,14 @@ pub struct SourceFile {
     /// The name to print: as the user gave it, or relative to the project directory.
     pub name: String,
     /// Its text.
-    pub text: String,
+    pub text: Arc<str>,
     /// First byte of each line, so that a look-up does not read the text again.
     line_starts: Vec<u32>,
 }
 
 impl SourceFile {
-    fn new(name: String, text: String) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    fn new(name: String, text: Arc<str>) -> Self {
+        let breaks = text.match_indices('\n');
         let after = breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
         let line_starts = std::iter::once(0).chain(after).collect();
         Self { name, text, line_starts }
@@ -41,6 +43,15 @@ impl SourceFile {
         let start = *self.line_starts.get(line.checked_sub(1)?)?;
         let before = self.text.get(start as usize..offset as usize)?;
         Some((line, before.chars().count() + 1))
+    }
+
+    /// The byte at a line and column (both from 1, columns in characters); none off the line.
+    pub fn offset(&self, line: usize, column: usize) -> Option<u32> {
+        let range = self.line_range(line)?;
+        let text = self.text.get(range.clone())?;
+        let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+        let at = ends.nth(column.checked_sub(1)?)?;
+        u32::try_from(range.start + at).ok()
     }
 
     /// The bytes of a line (from 1) without its line break.
@@ -60,7 +71,7 @@ pub struct Sources {
 
 impl Sources {
     /// Adds a file and gives its id.
-    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(SourceFile::new(name.into(), text.into()));
         id
@@ -69,6 +80,12 @@ impl Sources {
     /// All files, in the order read.
     pub fn iter(&self) -> impl Iterator<Item = &SourceFile> {
         self.files.iter()
+    }
+
+    /// The first file that `wanted` accepts, with its id.
+    pub fn find(&self, wanted: impl Fn(&SourceFile) -> bool) -> Option<(FileId, &SourceFile)> {
+        let (index, file) = self.files.iter().enumerate().find(|(_, file)| wanted(file))?;
+        Some((FileId(u32::try_from(index).ok()?), file))
     }
 
     /// The file under `id`.
@@ -110,6 +127,8 @@ mod tests {
         assert_eq!(line(1), Some("é: 1"));
         assert_eq!((line(3), line(4)), (Some(""), Some("last")));
         assert_eq!((line(0), line(5)), (None, None));
+        assert_eq!((source.offset(1, 2), source.offset(2, 1)), (Some(2), Some(7)));
+        assert_eq!((source.offset(4, 5), source.offset(4, 6), source.offset(9, 1)), (Some(17), None, None));
         let place = Span { file, start: 7, end: 8 };
         assert_eq!(sources.position(place).unwrap(), "a.yaml:2:1");
     }

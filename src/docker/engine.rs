@@ -241,6 +241,12 @@ impl Engine for DockerEngine {
             .map(facts::container))
     }
 
+    fn container_environment(&self, name: &str) -> EngineResult<Option<BTreeMap<String, String>>> {
+        let name = named(name)?;
+        Ok(found(self.run(ASK, |client| async move { client.inspect_container(&name, None).await }))?
+            .map(facts::environment))
+    }
+
     fn container_create(&self, spec: &ContainerSpec) -> EngineResult<String> {
         self.make_container(spec)
     }

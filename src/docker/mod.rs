@@ -178,6 +178,9 @@ pub trait Engine: Send + Sync {
     fn containers(&self, labels: &[&str]) -> EngineResult<Vec<ContainerFacts>>;
     /// One container by name or id.
     fn container(&self, name: &str) -> EngineResult<Option<ContainerFacts>>;
+    /// The variables that one container runs with, its image's among them; `None` where there is none.
+    /// Kept out of [`ContainerFacts`], for they may be secret.
+    fn container_environment(&self, name: &str) -> EngineResult<Option<BTreeMap<String, String>>>;
     /// Creates a container with all its networks connected; gives its id.
     fn container_create(&self, spec: &ContainerSpec) -> EngineResult<String>;
     /// Starts; started already is success.

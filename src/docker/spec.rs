@@ -26,6 +26,9 @@ pub struct NetworkSpec {
     pub ipam: Vec<IpamPool>,
     /// IPAM driver; empty: default.
     pub ipam_driver: String,
+    /// Options of the IPAM driver.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ipam_options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -169,6 +172,49 @@ pub struct DeviceSpec {
     pub permissions: String,
 }
 
+/// A request for devices of a driver, such as GPUs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpuSpec {
+    /// Driver or empty.
+    pub driver: String,
+    /// How many; -1: all, 0: those of `device_ids`.
+    pub count: i64,
+    /// Which ones.
+    pub device_ids: Vec<String>,
+    /// What they must be capable of.
+    pub capabilities: Vec<String>,
+    /// Driver options.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Block device weights and limits: a path on the host and an amount each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BlkioSpec {
+    /// Weight, 10 to 1000, 0: default.
+    pub weight: u16,
+    /// Weight by device.
+    pub weight_device: Vec<(String, i64)>,
+    /// Bytes read a second.
+    pub read_bps: Vec<(String, i64)>,
+    /// Reads a second.
+    pub read_iops: Vec<(String, i64)>,
+    /// Bytes written a second.
+    pub write_bps: Vec<(String, i64)>,
+    /// Writes a second.
+    pub write_iops: Vec<(String, i64)>,
+}
+
+impl BlkioSpec {
+    /// Whether it asks for nothing.
+    pub fn is_unset(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
 /// A raw container: what the engine's create call takes, one field a setting.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSpec {
@@ -280,8 +326,27 @@ pub struct ContainerSpec {
     pub cpuset: String,
     /// 0: none, -1: unlimited.
     pub pids_limit: i64,
-    /// GPU count: 0 none, -1 all.
-    pub gpus: i64,
+    /// GPUs and other devices of a driver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub device_requests: Vec<GpuSpec>,
+    /// Microseconds of a CFS period, 0: default.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_period: i64,
+    /// Microseconds of CPU in a CFS period, 0: default.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_quota: i64,
+    /// Microseconds of a real-time period, 0: default.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_rt_period: i64,
+    /// Microseconds of CPU in a real-time period, 0: default.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_rt_runtime: i64,
+    /// Swappiness, 0 to 100; `None`: the engine's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_swappiness: Option<i64>,
+    /// Block device weights and limits.
+    #[serde(default, skip_serializing_if = "BlkioSpec::is_unset")]
+    pub blkio: BlkioSpec,
     /// Kill on out-of-memory is off.
     pub oom_kill_disable: bool,
     /// OOM score adjustment.

@@ -14,6 +14,16 @@ pub fn destroy(app: &str) -> Call {
     Call::new("apps:destroy", ["--force", app]).about(app).limit(SLOW)
 }
 
+/// `apps:lock APP`: makes the file whose existence says that a deploy runs.
+pub fn lock(app: &str) -> Call {
+    Call::new("apps:lock", [app]).about(app)
+}
+
+/// `apps:unlock APP`: fails where there is no lock.
+pub fn unlock(app: &str) -> Call {
+    Call::new("apps:unlock", [app]).about(app)
+}
+
 impl Dokku {
     /// The names of all apps, in the order of Dokku's reports (`apps:list --format json`).
     pub fn apps(&self) -> DokkuResult<Vec<String>> {

@@ -80,6 +80,8 @@ type LogSink = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
 struct Counters {
     calls: AtomicU64,
     micros: AtomicU64,
+    /// Those of the whole that this counts a part of.
+    whole: Option<Arc<Counters>>,
 }
 
 /// The running Dokku: where it is, with which environment it is called, and how often it was.
@@ -134,6 +136,12 @@ impl Dokku {
         Self { log: Some(Arc::new(log)), ..self.clone() }
     }
 
+    /// The same, which also counts its own calls alone.
+    pub fn with_own_count(&self) -> Self {
+        let counters = Counters { whole: Some(Arc::clone(&self.counters)), ..Counters::default() };
+        Self { counters: Arc::new(counters), ..self.clone() }
+    }
+
     /// Where this Dokku is.
     pub fn site(&self) -> &Site {
         &self.site
@@ -163,10 +171,14 @@ impl Dokku {
     }
 
     fn run(&self, call: Call, sink: Option<LineSink<'_>>) -> Result<Reply, DokkuError> {
+        let plugn = match &self.site.sandbox {
+            Some(world) => world.join("bin/plugn"),
+            None => "plugn".into(),
+        };
         let program: &Path = match call.program {
             Program::Dokku => &self.site.dokku,
             Program::Prop => &self.site.prop,
-            Program::Plugn => Path::new("plugn"),
+            Program::Plugn => &plugn,
         };
         let command = call.line(program);
         let mask = call.mask;
@@ -184,8 +196,13 @@ impl Dokku {
             Ok(output) => (if let Exit::Code(code) = output.exit { Some(code) } else { None }, output.elapsed),
             Err(_) => (None, Duration::ZERO),
         };
-        self.counters.calls.fetch_add(1, Ordering::Relaxed);
-        self.counters.micros.fetch_add(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let mut counters = Some(&self.counters);
+        while let Some(one) = counters {
+            one.calls.fetch_add(1, Ordering::Relaxed);
+            one.micros.fetch_add(micros, Ordering::Relaxed);
+            counters = one.whole.as_ref();
+        }
         let shown = match &ran {
             Ok(output) if !call.private => masked(&both(output), &mask),
             _ => String::new(),

@@ -13,6 +13,7 @@ pub mod config;
 pub mod domains;
 mod envfile;
 mod error;
+pub mod events;
 pub mod git;
 pub mod network;
 pub mod options;
@@ -32,7 +33,7 @@ mod version;
 pub use call::{Call, DEPLOY, QUICK, SLOW};
 pub use client::{CallRecord, Dokku, Reply};
 pub use error::DokkuError;
-pub use quote::{NotExpressible, bare_option, option_words, quote_command, quote_option, spaced_option};
+pub use quote::{NotExpressible, bare_option, command_words, option_words, quote_command, quote_option, spaced_option};
 pub use report::{Report, Reports};
 pub use version::FLOOR;
 

@@ -28,6 +28,11 @@ pub(super) fn write(plugin: &str, app: &str, key: &str, value: &str) -> Call {
     Call::other(Program::Prop, ["set", plugin, app, key, value]).about(app)
 }
 
+/// Writes a property that no command of Dokku writes alone, through its property tool; an empty value removes it.
+pub fn record(plugin: &str, app: &str, key: &str, value: &str) -> Call {
+    if value.is_empty() { delete(plugin, app, key) } else { write(plugin, app, key, value) }
+}
+
 /// Removes a property through Dokku's property tool.
 pub(super) fn delete(plugin: &str, app: &str, key: &str) -> Call {
     Call::other(Program::Prop, ["del", plugin, app, key]).about(app)

@@ -80,6 +80,10 @@ fn check_flag(flag: &str) -> Result<(), NotExpressible> {
 
 /// Why a word does not survive being a line of a file, trimmed at its ends when it is read.
 fn unstorable(word: &str) -> Option<&'static str> {
+    // Nearly every option is of these.
+    if word.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
     if word.contains(['\n', '\r', '\0']) {
         return Some("it has a line end or a NUL, and Dokku keeps an option on one line");
     }
@@ -94,10 +98,35 @@ fn unstorable(word: &str) -> Option<&'static str> {
 
 /// The characters for which Dokku quotes a word before it stores it.
 fn needs_quotes(word: &str) -> bool {
-    word.contains([
-        ' ', '\t', '\n', '"', '\'', '$', '`', '\\', '*', '?', '[', ']', '<', '>', '|', '&', ';', '(', ')', '{', '}',
-        '!', '#', '~',
-    ])
+    let quoted = |byte| {
+        matches!(
+            byte,
+            b' ' | b'\t'
+                | b'\n'
+                | b'"'
+                | b'\''
+                | b'$'
+                | b'`'
+                | b'\\'
+                | b'*'
+                | b'?'
+                | b'['
+                | b']'
+                | b'<'
+                | b'>'
+                | b'|'
+                | b'&'
+                | b';'
+                | b'('
+                | b')'
+                | b'{'
+                | b'}'
+                | b'!'
+                | b'#'
+                | b'~'
+        )
+    };
+    word.bytes().any(quoted)
 }
 
 /// One word, in single quotes where it needs them: what a shell, Dokku's tokeniser and `xargs` all
@@ -134,6 +163,15 @@ pub fn quote_command(argv: &[impl AsRef<str>]) -> Result<String, NotExpressible>
         }
     }
     Ok(line)
+}
+
+/// The arguments of a command line that [`quote_command`] wrote, or somebody in its place, as `xargs` reads it: an
+/// escaped line end is one. `None` where a quote is not closed.
+pub fn command_words(line: &str) -> Option<Vec<String>> {
+    // The one thing in which the two readers differ.
+    const LINE_END: char = '\u{F8F8}';
+    let words = option_words(&line.replace("\\\n", &LINE_END.to_string()))?;
+    Some(words.into_iter().map(|word| word.replace(LINE_END, "\n")).collect())
 }
 
 /// The words of a stored option line; `None` where a quote is not closed.
@@ -305,6 +343,13 @@ mod tests {
         fn every_expressible_value_round_trips(value in "[ -~äß☃\t]{0,40}") {
             let quoted = quote_option("--env", &value).unwrap();
             prop_assert_eq!(option_words(&quoted), Some(vec![format!("--env={value}")]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_is_read_back(words in proptest::collection::vec("(\\PC|[ \t\n'\"\\\\$-]){0,12}", 0..5)) {
+            prop_assert_eq!(command_words(&quote_command(&words).unwrap()), Some(words));
         }
     }
 

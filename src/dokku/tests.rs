@@ -40,7 +40,10 @@ impl World {
     fn program(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
         let world = self.dir.path().display();
-        fs::write(&path, format!("#!/bin/sh\nW={world}\necho \"{name} $*\" >>$W/calls\n{script}\n")).unwrap();
+        let text = self.path(&format!("{name}.text"));
+        fs::write(&text, format!("#!/bin/sh\nW={world}\necho \"{name} $*\" >>$W/calls\n{script}\n")).unwrap();
+        // Another test's child would hold a program that is written here open, and nobody may start it then.
+        assert!(std::process::Command::new("cp").arg(&text).arg(&path).status().unwrap().success());
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 

@@ -1,13 +1,11 @@
 //! Builds: the context as an archive for an app, a `docker build` for a raw container or job.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::container::digest;
 use super::context::Context;
-use super::ignore::Ignore;
 use super::resources::Source;
-use super::tree;
 use crate::docker::ImageBuildSpec;
 use crate::model::{Build, Service};
 
@@ -54,62 +52,57 @@ pub(super) fn image(ctx: &Context<'_>, service: &Service, build: &Build) -> Opti
     Some((spec, prepared.digest))
 }
 
+/// Whether a build context is not a directory of this machine.
+pub fn is_remote(context: &str) -> bool {
+    context.contains("://") || context.starts_with("git@")
+}
+
 fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepared> {
     let path = |key: &str| format!("services.{}.build.{key}", service.name);
     let Build {
         context,
         dockerfile,
         dockerfile_inline,
-        entitlements,
+        // Said by the table of fates alone.
+        entitlements: _,
+        provenance: _,
+        sbom: _,
+        ssh: _,
+        no_cache_filter: _,
+        additional_contexts: _,
+        pull: _,
+        isolation: _,
+        secrets: _,
+        privileged: _,
         args,
-        provenance,
-        sbom,
-        ssh,
         labels,
         cache_from,
         cache_to,
         no_cache,
-        no_cache_filter,
-        additional_contexts,
-        pull,
         extra_hosts,
-        isolation,
         network,
         target,
-        secrets,
         shm_size,
         tags,
         ulimits,
         platforms,
-        privileged,
         extensions: _,
     } = build;
-    for (used, key, why) in [
-        (!additional_contexts.is_empty(), "additional_contexts", "further contexts are not sent yet"),
-        (!secrets.is_empty(), "secrets", "build secrets are not given yet"),
-        (!ssh.is_empty(), "ssh", "ssh agents are not given to a build yet"),
-        (!entitlements.is_empty() || *privileged, "entitlements", "builds run without privileges"),
-        (isolation.is_some(), "isolation", "it exists on Windows only"),
-        (provenance.is_some() || sbom.is_some(), "provenance", "no attestations are made"),
-        (*pull, "pull", "Dokku drops --pull: base images are pulled when absent"),
-        (!no_cache_filter.is_empty(), "no_cache_filter", "Dokku does not pass it on"),
-        (platforms.len() > 1, "platforms", "one image for this server is built"),
-    ] {
-        if used {
-            ctx.not_done(&path(key), why, "");
-        }
+    if platforms.len() > 1 {
+        ctx.approximated(&path("platforms"), "one image is built, for this server", "");
     }
     let text = context.clone().unwrap_or_default();
-    if text.contains("://") || text.starts_with("git@") {
+    let fetched = ctx.fetched.get(&text);
+    if fetched.is_none() && is_remote(&text) {
         ctx.error(
             "remote-context",
             &path("context"),
             format!("the build context {text} is not on this machine"),
-            "clone it beside the compose file and name the directory",
+            "name a git URL, or put it beside the compose file and name the directory",
         );
         return None;
     }
-    let directory = PathBuf::from(&text);
+    let directory = fetched.cloned().unwrap_or_else(|| PathBuf::from(&text));
     if !directory.is_dir() {
         ctx.error(
             "missing-context",
@@ -119,7 +112,7 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
         );
         return None;
     }
-    if !ctx.may_read(&directory, &path("context")) {
+    if fetched.is_none() && !ctx.may_read(&directory, &path("context")) {
         return None;
     }
     let name = dockerfile.clone().unwrap_or_else(|| "Dockerfile".into());
@@ -167,8 +160,7 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
     }
     let args: BTreeMap<String, String> =
         args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
-    let ignore = Ignore::read(&directory);
-    let content = match tree::digest_without(&directory, &|path| ignore.matches(path)) {
+    let content = match ctx.contexts.digest(&directory) {
         Ok(Some(content)) => content,
         Ok(None) => return None,
         Err(error) => {
@@ -198,8 +190,11 @@ fn outside(ctx: &Context<'_>, path: &str, context: &Path, dockerfile: &str) -> O
         );
         return None;
     }
-    if !ctx.may_read(&file, path) {
+    if !ctx.fetched.values().any(|fetched| fetched == context) && !ctx.may_read(&file, path) {
         return None;
+    }
+    if is_plain_name(dockerfile) && !file.is_symlink() {
+        return Some(None);
     }
     let inside = match (file.canonicalize(), context.canonicalize()) {
         (Ok(file), Ok(context)) => file.starts_with(context) && !Path::new(dockerfile).is_absolute(),
@@ -215,6 +210,12 @@ fn outside(ctx: &Context<'_>, path: &str, context: &Path, dockerfile: &str) -> O
             None
         }
     }
+}
+
+/// Whether a relative path is one name, so that it leads nowhere else by itself.
+fn is_plain_name(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
 }
 
 /// A path as the reader knows it: from the project's directory, which may be a temporary one.

@@ -1,9 +1,9 @@
 //! What a service becomes, and why.
 
 use super::context::Context;
-use super::datastores;
 use super::relations::Relations;
 use super::resources::Kind;
+use super::{datastores, proxy_labels};
 use crate::model::Service;
 
 /// The form of a service.
@@ -27,6 +27,17 @@ impl Form {
 /// Decides, first rule first; `None` where the service is left out.
 pub(super) fn form(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> Option<(Form, String)> {
     if service.labels.get("com.dokku.compose").is_some_and(|value| value == "false") {
+        return None;
+    }
+    let asked = service.extensions.get("x-dokku").is_some_and(|value| value.get("as").is_some());
+    if !asked && proxy_labels::is_proxy(service) {
+        ctx.report(
+            crate::diag::Severity::Note,
+            "left-out",
+            &format!("services.{}", service.name),
+            format!("{} is left out: Dokku's proxy serves the others, by the domains in their labels", service.name),
+            "to run it all the same: x-dokku: {as: app}",
+        );
         return None;
     }
     let (form, why) = decide(ctx, relations, service);

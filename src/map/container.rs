@@ -5,31 +5,40 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::relations::Relations;
-use super::{health, networks, storage};
-use crate::docker::{ContainerPort, ContainerSpec, DeviceSpec, UlimitSpec};
+use super::secrets as file_secrets;
+use super::{devices, health, networks, storage};
+use crate::docker::{ContainerPort, ContainerSpec, UlimitSpec};
 use crate::map::resources::FileTree;
-use crate::model::{DeviceRequest, Resource, Service};
+use crate::model::{Resource, Service};
 
 /// A service in the engine's terms, with what is left to say about it.
 pub(super) struct Mapped {
     pub(super) spec: ContainerSpec,
     pub(super) files: Vec<FileTree>,
     /// Named volumes by their name on the server.
-    pub(super) volumes: Vec<String>,
+    pub(super) volumes: storage::Named,
 }
 
 /// Maps every key of `service`. Written without `..`, so that a key added to the model does not compile
 /// until its fate is written.
 pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service, app: &str) -> Mapped {
-    let path = |key: &str| format!("services.{}.{key}", service.name);
-    let not_done = |used: bool, key: &str, why: &str, instead: &str| {
-        if used {
-            ctx.not_done(&path(key), why, instead);
-        }
-    };
     let Service {
         name: _,
-        // Decided before the mapping.
+        // Said by the table of fates alone.
+        attach: _,
+        develop: _,
+        provider: _,
+        pre_start: _,
+        post_start: _,
+        pre_stop: _,
+        cpu_count: _,
+        cpu_percent: _,
+        credential_spec: _,
+        isolation: _,
+        models: _,
+        umask: _,
+        use_api_socket: _,
+        // Decided before the mapping, or after it.
         profiles: _,
         scale: _,
         depends_on: _,
@@ -47,22 +56,14 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         extensions: _,
         stop_grace_period,
         deploy,
-        develop,
-        attach: _,
         restart,
-        provider,
         external_links,
-        pre_start,
-        post_start,
-        pre_stop,
         annotations,
         blkio_config,
         cap_add,
         cap_drop,
         cgroup_parent,
         cgroup,
-        cpu_count,
-        cpu_percent,
         cpu_period,
         cpu_quota,
         cpu_rt_period,
@@ -72,7 +73,6 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         cpu_shares,
         command,
         configs,
-        credential_spec,
         device_cgroup_rules,
         devices,
         dns,
@@ -87,7 +87,6 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         hostname,
         init,
         ipc,
-        isolation,
         labels,
         logging,
         mem_limit,
@@ -95,7 +94,6 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         memswap_limit,
         mem_swappiness,
         mac_address,
-        models,
         network_mode,
         oom_kill_disable,
         oom_score_adj,
@@ -114,8 +112,6 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         sysctls,
         tmpfs,
         ulimits,
-        umask,
-        use_api_socket,
         user,
         userns_mode,
         uts,
@@ -126,50 +122,6 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         stdin_open,
         tty,
     } = service;
-
-    not_done(
-        provider.is_some(),
-        "provider",
-        "external providers are not started",
-        "run the provider yourself and declare what it gives",
-    );
-    not_done(
-        !external_links.is_empty(),
-        "external_links",
-        "containers outside the project are not linked",
-        "join their network: networks: {NAME: {external: true}}",
-    );
-    not_done(
-        !pre_start.is_empty(),
-        "pre_start",
-        "hooks are not run yet",
-        "use a one-shot service with service_completed_successfully",
-    );
-    not_done(
-        !post_start.is_empty(),
-        "post_start",
-        "hooks are not run yet",
-        "run the command from the image's entrypoint",
-    );
-    not_done(!pre_stop.is_empty(), "pre_stop", "hooks are not run yet", "handle the stop signal in the container");
-    not_done(blkio_config.is_some(), "blkio_config", "block device limits are not set yet", "");
-    not_done(cpu_count.is_some(), "cpu_count", "it exists on Windows only", "use cpus");
-    not_done(cpu_percent.is_some(), "cpu_percent", "it exists on Windows only", "use cpus");
-    not_done(cpu_rt_period.is_some(), "cpu_rt_period", "real-time scheduling is not set yet", "");
-    not_done(cpu_rt_runtime.is_some(), "cpu_rt_runtime", "real-time scheduling is not set yet", "");
-    not_done(cpu_period.is_some(), "cpu_period", "the CFS period is not set yet", "use cpus");
-    not_done(cpu_quota.is_some(), "cpu_quota", "the CFS quota is not set yet", "use cpus");
-    not_done(credential_spec.is_some(), "credential_spec", "it exists on Windows only", "");
-    not_done(isolation.is_some(), "isolation", "it exists on Windows only", "");
-    not_done(mem_swappiness.is_some(), "mem_swappiness", "swappiness is not set yet", "");
-    not_done(mac_address.is_some(), "mac_address", "a fixed MAC address cannot be kept over a deploy", "");
-    not_done(!models.is_empty(), "models", "AI models are not provided", "declare the model server as a service");
-    not_done(umask.is_some(), "umask", "the engine has no such setting", "set it in the image's entrypoint");
-    not_done(*use_api_socket, "use_api_socket", "the engine's socket is not given to a service", "");
-
-    if develop.is_some() {
-        ctx.approximated(&path("develop"), "sources are not watched: import again after a change", "");
-    }
 
     let mut spec = ContainerSpec {
         name: app.to_owned(),
@@ -215,6 +167,13 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         memory_swap: memswap_limit.map_or(0, |size| size.0),
         nano_cpus: cpus.map_or(0, |cpus| nano(cpus.0)),
         cpu_shares: cpu_shares.unwrap_or(0),
+        cpu_period: cpu_period.unwrap_or(0),
+        cpu_quota: cpu_quota.unwrap_or(0),
+        cpu_rt_period: cpu_rt_period.unwrap_or(0),
+        cpu_rt_runtime: cpu_rt_runtime.unwrap_or(0),
+        memory_swappiness: mem_swappiness.map(|swappiness| swappiness.0),
+        blkio: devices::blkio(blkio_config.as_deref()),
+        links: external_links.iter().map(|link| external_link(link)).collect(),
         cpuset: text(cpuset),
         pids_limit: pids_limit.unwrap_or(0),
         oom_kill_disable: *oom_kill_disable,
@@ -237,15 +196,9 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         let (soft, hard) = ulimit.limits();
         spec.ulimits.push(UlimitSpec { name: name.clone(), soft, hard });
     }
-    for device in devices {
-        spec.devices.push(DeviceSpec {
-            source: text(&device.source),
-            target: device.target.clone().or_else(|| device.source.clone()).unwrap_or_default(),
-            permissions: device.permissions.clone().unwrap_or_else(|| "rwm".into()),
-        });
-    }
-    spec.gpus = gpu_count(gpus);
-    spec.health = health::spec(healthcheck.as_ref());
+    spec.devices = devices::mapped(devices);
+    spec.device_requests = devices::gpus(gpus);
+    spec.health = health::spec(healthcheck.as_deref());
     spec.pid = namespace(relations, pid);
     spec.ipc = namespace(relations, ipc);
     spec.network_mode = namespace(relations, network_mode);
@@ -253,13 +206,16 @@ pub(super) fn map(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servic
         self::deploy(ctx, service, deploy, &mut spec);
     }
     networks::join(ctx, relations, service, &mut spec);
+    if let (Some(address), Some((_, first))) = (mac_address, spec.networks.first_mut()) {
+        first.mac.clone_from(address);
+    }
     let mut files = Vec::new();
-    let mut named = Vec::new();
+    let mut named = storage::Named::new();
     storage::mounts(ctx, service, volumes, &mut spec, &mut files, &mut named);
     storage::tmpfs(tmpfs, &mut spec);
     storage::volumes_from(ctx, service, volumes_from, &mut spec, &mut files, &mut named);
-    storage::secrets(ctx, service, secrets, &mut spec, &mut files);
-    storage::configs(ctx, service, configs, &mut spec, &mut files);
+    file_secrets::secrets(ctx, service, secrets, &mut spec, &mut files);
+    file_secrets::configs(ctx, service, configs, &mut spec, &mut files);
     Mapped { spec, files, volumes: named }
 }
 
@@ -274,16 +230,9 @@ fn nano(cpus: f32) -> i64 {
     (cpus * 1e9).round() as i64
 }
 
-fn gpu_count(requests: &[DeviceRequest]) -> i64 {
-    let mut count = 0;
-    for request in requests {
-        match (request.count, request.device_ids.len()) {
-            (Some(-1) | None, 0) => return -1,
-            (Some(number), _) if number > 0 => count += number,
-            (_, ids) => count += i64::try_from(ids).unwrap_or(0),
-        }
-    }
-    count
+/// `container[:alias]`, with an alias in any case, as the engine keeps it.
+fn external_link(link: &str) -> String {
+    if link.contains(':') { link.to_owned() } else { format!("{link}:{link}") }
 }
 
 /// `service:x` becomes `container:<name of x>`.
@@ -300,12 +249,12 @@ fn deploy(ctx: &Context<'_>, service: &Service, deploy: &crate::model::Deploy, s
     let crate::model::Deploy {
         mode,
         replicas: _,
-        labels,
+        labels: _,
         update_config,
-        rollback_config,
+        rollback_config: _,
         resources,
         restart_policy,
-        placement,
+        placement: _,
         endpoint_mode,
         extensions: _,
     } = deploy;
@@ -314,43 +263,16 @@ fn deploy(ctx: &Context<'_>, service: &Service, deploy: &crate::model::Deploy, s
         Some("global-job") => ctx.approximated(&path("mode"), "one server: it runs as `replicated-job`", ""),
         _ => {}
     }
-    if !labels.is_empty() {
-        ctx.not_done(
-            &path("labels"),
-            "they are a Swarm service's, and there is none",
-            "use labels of the service, which its containers get",
-        );
+    if endpoint_mode.as_deref().is_some_and(|mode| mode != "dnsrr") {
+        ctx.approximated(&path("endpoint_mode"), "names resolve to the containers, as with dnsrr", "");
     }
     if let Some(update) = update_config {
-        for (used, key) in [
-            (update.delay.is_some(), "delay"),
-            (update.monitor.is_some(), "monitor"),
-            (update.max_failure_ratio.is_some(), "max_failure_ratio"),
-            (update.parallelism.is_some_and(|many| many != 1), "parallelism"),
-        ] {
-            if used {
-                ctx.not_done(
-                    &path(&format!("update_config.{key}")),
-                    "Dokku replaces containers one after the other, without a pause",
-                    "",
-                );
-            }
+        if update.parallelism.is_some_and(|many| many != 1) {
+            ctx.approximated(&path("update_config.parallelism"), "containers are replaced one after the other", "");
         }
         if update.failure_action.as_deref().is_some_and(|action| action != "rollback") {
             ctx.approximated(&path("update_config.failure_action"), "a failed import is always rolled back", "");
         }
-    }
-    if rollback_config.is_some() {
-        ctx.not_done(&path("rollback_config"), "an import rolls back as a whole, at once", "");
-    }
-    if !placement.constraints.is_empty()
-        || !placement.preferences.is_empty()
-        || placement.max_replicas_per_node.is_some()
-    {
-        ctx.not_done(&path("placement"), "there is one server", "");
-    }
-    if endpoint_mode.as_deref().is_some_and(|mode| mode != "dnsrr") {
-        ctx.not_done(&path("endpoint_mode"), "names resolve to the containers, as with dnsrr", "");
     }
     if let Some(policy) = restart_policy {
         spec.restart = match (policy.condition.as_deref(), policy.max_attempts) {
@@ -359,25 +281,14 @@ fn deploy(ctx: &Context<'_>, service: &Service, deploy: &crate::model::Deploy, s
             (Some("on-failure"), None) => "on-failure".into(),
             _ => "always".into(),
         };
-        for (used, key) in [(policy.delay.is_some(), "delay"), (policy.window.is_some(), "window")] {
-            if used {
-                ctx.not_done(&path(&format!("restart_policy.{key}")), "the engine restarts with its own back-off", "");
-            }
-        }
     }
     limits(resources.limits.as_ref(), spec);
     if let Some(reservations) = &resources.reservations {
         if let Some(memory) = reservations.memory {
             spec.memory_reservation = memory.0;
         }
-        if reservations.cpus.is_some() {
-            ctx.not_done(&path("resources.reservations.cpus"), "the engine reserves no CPU", "use cpu_shares");
-        }
         if !reservations.devices.is_empty() {
-            spec.gpus = gpu_count(&reservations.devices);
-        }
-        if !reservations.generic_resources.is_empty() {
-            ctx.not_done(&path("resources.reservations.generic_resources"), "there is one server", "");
+            spec.device_requests = devices::gpus(&reservations.devices);
         }
     }
 }

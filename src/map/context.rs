@@ -2,10 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::policy::Policy;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::docker::{ImageFacts, VolumeFacts};
+use crate::map::fates::Tally;
 use crate::map::resources::Desired;
+use crate::map::tree::Contexts;
 use crate::model::Project;
 use crate::secret::{DigestKey, Secret};
 use crate::site::Site;
@@ -28,12 +33,16 @@ pub struct Context<'a> {
     pub domains: &'a [String],
     /// What was applied last.
     pub remembered: Option<&'a Desired>,
-    /// Host paths that the administrator allows although they are sensitive.
-    pub allowed_paths: &'a [String],
+    /// What the administrator allows.
+    pub policy: &'a Policy,
+    /// Build contexts of other machines, by the URL in the file: where they were fetched to.
+    pub fetched: &'a BTreeMap<String, PathBuf>,
     /// App names that nobody may take: Dokku's plugins.
     pub reserved: &'a BTreeSet<String>,
     /// Where the files were sent by somebody: the directory that nothing delivered or built may leave.
     pub sent: Option<&'a std::path::Path>,
+    /// The build contexts that were read already.
+    pub contexts: Contexts,
     /// Findings.
     pub findings: &'a Findings,
 }
@@ -43,6 +52,8 @@ pub struct Context<'a> {
 pub struct Findings {
     items: RefCell<Diagnostics>,
     not_done: RefCell<BTreeSet<String>>,
+    approximated: RefCell<BTreeSet<String>>,
+    tally: RefCell<Tally>,
 }
 
 impl Findings {
@@ -51,9 +62,24 @@ impl Findings {
         self.items.borrow_mut().push(diagnostic);
     }
 
-    /// Paths of the keys that are not done.
-    pub fn not_done(&self) -> BTreeSet<String> {
+    /// Paths of the keys that are not done because of their value.
+    pub(super) fn not_done(&self) -> BTreeSet<String> {
         self.not_done.borrow().clone()
+    }
+
+    /// Paths of the keys that are done in another way.
+    pub(super) fn approximated(&self) -> BTreeSet<String> {
+        self.approximated.borrow().clone()
+    }
+
+    /// How many keys of the file are honoured, once it is mapped.
+    pub fn tally(&self) -> Tally {
+        self.tally.borrow().clone()
+    }
+
+    /// Keeps the count.
+    pub(super) fn count(&self, tally: Tally) {
+        *self.tally.borrow_mut() = tally;
     }
 
     /// All of them.
@@ -82,7 +108,7 @@ impl Context<'_> {
     }
 
     /// Hides a value.
-    pub fn secret(&self, text: impl Into<String>) -> Secret {
+    pub fn secret(&self, text: impl Into<Arc<str>>) -> Secret {
         Secret::new(text, self.key)
     }
 
@@ -124,6 +150,7 @@ impl Context<'_> {
     /// A key that is done in another way than the file says.
     pub fn approximated(&self, path: &str, how: &str, hint: &str) {
         let key = path.strip_prefix("services.").unwrap_or(path);
+        self.findings.approximated.borrow_mut().insert(path.to_owned());
         self.report(Severity::Note, "approximated", path, format!("{key}: {how}"), hint);
     }
 }

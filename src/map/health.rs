@@ -1,5 +1,6 @@
 //! Health checks: the engine's form, Dokku's options, the deploy gate.
 
+use super::extension::Checks;
 use super::resources::Gate;
 use crate::docker::HealthSpec;
 use crate::model::{Healthcheck, Service};
@@ -30,10 +31,27 @@ pub(super) fn spec(healthcheck: Option<&Healthcheck>) -> Option<HealthSpec> {
 /// Unless the file turns checks off, it is the engine's `healthy`, for as long as the engine itself could need to say
 /// otherwise: whether an image has a check of its own is known only once it is there, and a container without one
 /// passes by staying up for a short while.
-pub(super) fn gate(service: &Service) -> Gate {
-    let check = service.healthcheck.as_ref();
+pub(super) fn gate(service: &Service, checks: Checks) -> Gate {
+    let by_file = gate_of(service);
+    if checks.off {
+        // Not waited for at all.
+        return Gate { healthy: false, limit: by_file.limit, settle: 0 };
+    }
+    Gate {
+        healthy: by_file.healthy,
+        limit: checks.limit.unwrap_or(by_file.limit),
+        settle: checks.settle.unwrap_or(by_file.settle),
+    }
+}
+
+/// The gate of a service by its Compose keys alone.
+pub fn gate_of(service: &Service) -> Gate {
+    let check = service.healthcheck.as_deref();
+    let update = service.deploy.as_ref().and_then(|deploy| deploy.update_config.as_ref());
+    let monitor = update.and_then(|update| update.monitor).map_or(0, crate::model::Duration::seconds);
+    let settle = if monitor > 0 { monitor } else { Gate::default().settle };
     if check.is_some_and(Healthcheck::is_disabled) {
-        return Gate::default();
+        return Gate { settle, limit: Gate::default().limit.saturating_add(monitor), ..Gate::default() };
     }
     let seconds = |value: Option<crate::model::Duration>, default: u64| {
         value.filter(|value| value.0 > 0).map_or(default, crate::model::Duration::seconds)
@@ -44,8 +62,9 @@ pub(super) fn gate(service: &Service) -> Gate {
     let retries = check.and_then(|check| check.retries).filter(|retries| *retries > 0).unwrap_or(RETRIES);
     let limit = start
         .saturating_add(interval.saturating_add(timeout).saturating_mul(retries.saturating_add(1)))
-        .saturating_add(30);
-    Gate { healthy: true, limit: limit.min(3600), ..Gate::default() }
+        .saturating_add(30)
+        .saturating_add(monitor);
+    Gate { healthy: true, limit: limit.min(3600), settle }
 }
 
 /// `docker create` options for a check; the command line knows only shell commands, so a list is quoted for one.
@@ -53,10 +72,10 @@ pub(super) fn options(health: &HealthSpec) -> Vec<(String, String)> {
     let mut out = Vec::new();
     match health.test.first().map(String::as_str) {
         Some("NONE") => return vec![("--no-healthcheck".into(), String::new())],
-        Some("CMD-SHELL") => out.push(("--health-cmd".to_owned(), health.test[1..].join(" "))),
+        Some("CMD-SHELL") => out.push(("--health-cmd".to_owned(), one_line(health.test[1..].join(" ")))),
         Some("CMD") => out.push((
             "--health-cmd".to_owned(),
-            health.test[1..].iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "),
+            one_line(health.test[1..].iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")),
         )),
         _ => {}
     }
@@ -74,6 +93,29 @@ pub(super) fn options(health: &HealthSpec) -> Vec<(String, String)> {
         out.push(("--health-retries".to_owned(), health.retries.to_string()));
     }
     out
+}
+
+/// A command of several lines as one, which is all that Dokku keeps: printed and then run by the shell.
+fn one_line(command: String) -> String {
+    if !command.contains(['\n', '\r']) {
+        return command;
+    }
+    let command = command.trim_end_matches(['\n', '\r']);
+    if !command.contains(['\n', '\r']) {
+        return command.to_owned();
+    }
+    let mut text = String::new();
+    for char in command.chars() {
+        match char {
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\\' => text.push_str("\\\\"),
+            '%' => text.push_str("%%"),
+            '\'' => text.push_str("'\\''"),
+            other => text.push(other),
+        }
+    }
+    format!("eval \"$(printf '{text}')\"")
 }
 
 /// One word for `sh -c`.
@@ -95,6 +137,17 @@ mod tests {
     fn a_list_becomes_one_shell_command() {
         let spec = spec(Some(&check(&["CMD", "sh", "-c", "echo 'a b'"]))).unwrap();
         assert_eq!(options(&spec), [("--health-cmd".to_owned(), r"sh -c 'echo '\''a b'\'''".to_owned())]);
+    }
+
+    #[test]
+    fn several_lines_become_one_that_does_the_same() {
+        let script = "x='a%b\\c'\nif [ \"$x\" = 'a%b\\c' ]; then\n  printf 'it is %s\\n' \"$x\"\nfi\n";
+        let line = one_line(script.to_owned());
+        assert!(!line.contains('\n'), "{line}");
+        let run = |script: &str| std::process::Command::new("sh").args(["-c", script]).output().unwrap().stdout;
+        assert_eq!(run(&line), run(script));
+        assert_eq!(run(&line), b"it is a%b\\c\n");
+        assert_eq!(one_line("curl x\n".to_owned()), "curl x");
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub fn route(service: &Service, port: &Port) -> Route {
     if port.host_ip.as_deref().is_some_and(|address| !matches!(address, "" | "0.0.0.0" | "::")) {
         return Route::Host("bound to an address of the host");
     }
+    if let Some(list) = service.extensions.get("x-dokku").and_then(|value| value.get("http")?.as_array()) {
+        let speaks = list.iter().any(|item| item.as_u64() == Some(u64::from(target)));
+        return if speaks { Route::Proxy("x-dokku") } else { guard(published, "x-dokku") };
+    }
     if let Some(protocol) = port.app_protocol.as_deref() {
         return match protocol {
             "http" | "http2" | "h2c" | "ws" | "grpc" => Route::Proxy("app_protocol"),
@@ -66,13 +70,10 @@ fn guard(published: &str, reason: &'static str) -> Route {
 }
 
 fn proxied_by_label(service: &Service, target: u32) -> bool {
-    let target = target.to_string();
-    let traefik = service.labels.iter().any(|(label, value)| {
-        label.starts_with("traefik.http.services.") && label.ends_with(".loadbalancer.server.port") && *value == target
-    });
-    let virtual_port =
-        service.environment.get("VIRTUAL_PORT").and_then(Option::as_deref).is_some_and(|port| port == target);
-    traefik || virtual_port
+    // Nearly no service has such labels.
+    let told = service.labels.keys().any(|label| label.starts_with("traefik.") || label.starts_with("caddy"))
+        || service.environment.contains_key("VIRTUAL_PORT");
+    told && super::proxy_labels::read(service).port == Some(target)
 }
 
 #[cfg(test)]

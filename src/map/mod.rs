@@ -1,29 +1,43 @@
 //! The project to desired resources: what each service becomes and why. Talks to no server.
 
+pub mod addresses;
 mod app;
 mod build;
 mod classify;
 mod container;
 mod context;
 pub mod datastores;
+mod devices;
+pub mod extension;
+pub mod fates;
 mod health;
+mod host_ports;
 pub mod http;
 pub mod ignore;
 pub mod names;
 mod networks;
+mod options;
+pub mod policy;
+mod ports;
 pub mod precheck;
+mod proxy_labels;
+pub mod pushed;
 mod raw;
 mod relations;
 pub mod resources;
+mod secrets;
 mod storage;
 pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use build::is_remote;
 pub use context::{Context, Findings};
+pub use health::gate_of;
 use indexmap::IndexMap;
 use relations::Relations;
 use resources::{Desired, DesiredService, Kind, Need};
+pub use secrets::variable as secret_variable;
 
 use crate::model::{Condition, Service};
 use classify::Form;
@@ -40,36 +54,48 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     let names = app_names(ctx);
     relations.name_containers(&names, &forms);
     let primary = primary(ctx, &forms);
+    let mut volumes = storage::Named::new();
     let mut desired = Desired { project: ctx.project.to_owned(), ..Desired::default() };
     for name in in_order(ctx, &forms) {
         let (Some(service), Some((form, why))) = (ctx.compose.services.get(name), forms.get(name)) else {
             continue;
         };
-        let mapped = container::map(ctx, &relations, service, &names[name]);
+        policy::check(ctx, service);
+        let extension = extension::read(ctx, service);
+        let mut mapped = container::map(ctx, &relations, service, &names[name]);
         let on: BTreeSet<String> = mapped.spec.networks.iter().map(|(network, _)| network.clone()).collect();
+        let first = primary.as_deref() == Some(name);
         let kind = match form {
-            Form::App => app::map(ctx, service, mapped.spec, primary.as_deref() == Some(name))
+            Form::App => app::map(ctx, service, mapped.spec, &mut mapped.files, &extension, first)
                 .map(|app| Kind::App(Box::new(app))),
-            Form::Container => raw::map(ctx, service, mapped.spec, false).map(|raw| Kind::Container(Box::new(raw))),
-            Form::Job => raw::map(ctx, service, mapped.spec, true).map(|raw| Kind::Job(Box::new(raw))),
+            Form::Container => {
+                raw::map(ctx, service, mapped.spec, &extension, false).map(|raw| Kind::Container(Box::new(raw)))
+            }
+            Form::Job => raw::map(ctx, service, mapped.spec, &extension, true).map(|raw| Kind::Job(Box::new(raw))),
         };
         let Some(kind) = kind else { continue };
+        for (name, labels) in &mapped.volumes {
+            volumes.entry(name.clone()).or_default().extend(labels.clone());
+        }
         let service = DesiredService {
             name: name.to_owned(),
             why: why.clone(),
             needs: needs(ctx, service, &forms),
             files: mapped.files,
             networks: on,
-            volumes: mapped.volumes.into_iter().collect(),
+            volumes: mapped.volumes.keys().cloned().collect(),
             kind,
         };
         desired.services.insert(name.to_owned(), service);
     }
     let networks = unique(desired.services.values().flat_map(|service| service.networks.iter().cloned()));
     (desired.networks, desired.external_networks) = networks::declared(ctx, &networks);
-    let volumes = unique(desired.services.values().flat_map(|service| service.volumes.iter().cloned()));
     (desired.volumes, desired.external_volumes, desired.volume_names) = storage::declared(ctx, &volumes);
-    host_ports(ctx, &desired);
+    domains(ctx, &mut desired);
+    host_ports::check(ctx, &desired);
+    addresses::check(ctx, &desired);
+    let imported = desired.services.keys().map(String::as_str).collect();
+    ctx.findings.count(fates::account(ctx, &imported));
     desired
 }
 
@@ -112,6 +138,10 @@ fn app_names(ctx: &Context<'_>) -> BTreeMap<String, String> {
 /// The service that also answers at the project's own domain.
 fn primary(ctx: &Context<'_>, forms: &IndexMap<&str, (Form, String)>) -> Option<String> {
     let http = |service: &Service| {
+        let named = service.extensions.get("x-dokku").is_some_and(|value| value.get("domains").is_some());
+        if named || !proxy_labels::read(service).domains.is_empty() {
+            return true;
+        }
         service.ports.iter().any(|port| matches!(http::route(service, port), http::Route::Proxy(_)))
     };
     let apps = || {
@@ -175,7 +205,7 @@ fn needs(ctx: &Context<'_>, service: &Service, forms: &IndexMap<&str, (Form, Str
         let path = format!("services.{}.depends_on.{other}", service.name);
         if !forms.contains_key(other.as_str()) {
             if dependency.required && ctx.compose.services.contains_key(other) {
-                ctx.approximated(&path, &format!("{other} is left out by its label, nothing waits for it"), "");
+                ctx.approximated(&path, &format!("{other} is left out, nothing waits for it"), "");
             }
             continue;
         }
@@ -220,37 +250,25 @@ fn implied(service: &Service, other: &str) -> bool {
     shares || service.links.iter().any(first) || service.volumes_from.iter().any(first)
 }
 
-/// Two services cannot hold one port of the host.
-fn host_ports(ctx: &Context<'_>, desired: &Desired) {
-    let mut seen: BTreeMap<(String, String, String), String> = BTreeMap::new();
-    for name in desired.services.keys() {
-        let Some(service) = ctx.compose.services.get(name) else {
-            continue;
-        };
-        for (index, port) in service.ports.iter().enumerate() {
-            let Some(published) = port.published.clone().filter(|published| !published.is_empty()) else {
-                continue;
+/// A domain is one app's: the first service in the file that asks for it has it.
+fn domains(ctx: &Context<'_>, desired: &mut Desired) {
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for name in ctx.compose.services.keys() {
+        let Some(service) = desired.services.get_mut(name) else { continue };
+        let Kind::App(app) = &mut service.kind else { continue };
+        app.domains.retain(|domain| {
+            let Some(first) = taken.get(domain) else {
+                taken.insert(domain.clone(), name.clone());
+                return true;
             };
-            let address = port.host_ip.clone().filter(|address| address != "0.0.0.0").unwrap_or_default();
-            let protocol = port.protocol.clone().unwrap_or_else(|| "tcp".into());
-            let path = format!("services.{name}.ports[{index}]");
-            if let Some(first) = seen.get(&(address.clone(), published.clone(), protocol.clone())) {
-                if *first != *name {
-                    let mut diagnostic = crate::diag::Diagnostic::error(
-                        "port-taken",
-                        format!("port {published} is published by {first} and by {name}"),
-                    );
-                    if let Some(span) = ctx.compose.span(&path) {
-                        diagnostic = diagnostic.at(span);
-                    }
-                    if let Some(span) = ctx.compose.span(&format!("services.{first}.ports")) {
-                        diagnostic = diagnostic.label(span, "published here first");
-                    }
-                    ctx.findings.push(diagnostic.hint("publish one of them on another port"));
-                }
-            } else {
-                seen.insert((address, published, protocol), name.clone());
-            }
-        }
+            ctx.report(
+                crate::diag::Severity::Warning,
+                "domain-taken",
+                &format!("services.{name}"),
+                format!("{name} does not get the domain {domain}, which is {first}'s"),
+                "give one of them another domain",
+            );
+            false
+        });
     }
 }

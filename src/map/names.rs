@@ -26,7 +26,7 @@ pub fn apps<'a>(
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     let mut names: Vec<&str> = services.collect();
     // The service that spells its name as the app does keeps it, whatever the order in the file.
-    names.sort_by_key(|name| (plain(name) != **name, *name));
+    names.sort_by_cached_key(|name| (plain(name) != **name, *name));
     let mut out = BTreeMap::new();
     for service in names {
         let base = format!("{project}-{}", plain(service));

@@ -59,13 +59,6 @@ fn spec(ctx: &Context<'_>, key: &str, name: &str, network: &Network) -> NetworkS
     if *enable_ipv4 == Some(false) {
         ctx.not_done(&format!("networks.{key}.enable_ipv4"), "Dokku's proxy reaches containers by IPv4", "");
     }
-    if !ipam.options.is_empty() {
-        ctx.not_done(
-            &format!("networks.{key}.ipam.options"),
-            "options of the address driver are not passed on yet",
-            "",
-        );
-    }
     if driver.as_deref().is_some_and(|driver| driver == "overlay") {
         ctx.approximated(&format!("networks.{key}.driver"), "there is one server: the network is a bridge", "");
     }
@@ -89,6 +82,7 @@ fn spec(ctx: &Context<'_>, key: &str, name: &str, network: &Network) -> NetworkS
                 aux_addresses: pool.aux_addresses.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             })
             .collect(),
+        ipam_options: ipam.options.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         ipam_driver: ipam.driver.clone().filter(|driver| driver != "default").unwrap_or_default(),
         labels: all,
     }
@@ -123,17 +117,6 @@ pub(super) fn join(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servi
             endpoint.mac = settings.mac_address.clone().unwrap_or_default();
             endpoint.link_local = settings.link_local_ips.clone();
             endpoint.options = settings.driver_opts.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-            let path = format!("services.{}.networks.{key}", service.name);
-            if settings.interface_name.is_some() {
-                ctx.not_done(&format!("{path}.interface_name"), "the engine here cannot name interfaces", "");
-            }
-            if settings.gw_priority.is_some() {
-                ctx.not_done(
-                    &format!("{path}.gw_priority"),
-                    "the engine here cannot choose the gateway",
-                    "order the networks by priority",
-                );
-            }
         }
         spec.networks.push((name(ctx, key), endpoint));
     }

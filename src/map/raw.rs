@@ -1,6 +1,7 @@
 //! A service as a raw container or a job.
 
 use super::context::Context;
+use super::extension::Extension;
 use super::resources::{Gate, RawSpec};
 use super::{build, container, health};
 use crate::docker::ContainerSpec;
@@ -11,7 +12,13 @@ use crate::plan::raw::HASH_LABEL;
 const JOB_LIMIT: u64 = 3600;
 
 /// The container of a service.
-pub(super) fn map(ctx: &Context<'_>, service: &Service, mut spec: ContainerSpec, job: bool) -> Option<RawSpec> {
+pub(super) fn map(
+    ctx: &Context<'_>,
+    service: &Service,
+    mut spec: ContainerSpec,
+    extension: &Extension,
+    job: bool,
+) -> Option<RawSpec> {
     let (mut build, mut build_digest) = (None, String::new());
     spec.image = match (&service.build, &service.image) {
         (Some(context), _) => {
@@ -33,7 +40,21 @@ pub(super) fn map(ctx: &Context<'_>, service: &Service, mut spec: ContainerSpec,
         (false, "") => "unless-stopped".into(),
         (false, policy) => policy.to_owned(),
     };
-    let gate = if job { Gate { healthy: false, limit: JOB_LIMIT, settle: 0 } } else { health::gate(service) };
+    let gate = match job {
+        true => Gate { healthy: false, limit: extension.checks.limit.unwrap_or(JOB_LIMIT), settle: 0 },
+        false => health::gate(service, extension.checks),
+    };
+    for (used, key) in [
+        (!extension.domains.is_empty(), "domains"),
+        (!extension.ports.is_empty(), "ports"),
+        (extension.http.as_ref().is_some_and(|ports| !ports.is_empty()), "http"),
+        (!extension.options.is_empty(), "docker-options"),
+    ] {
+        if used {
+            let path = format!("services.{}.x-dokku.{key}", service.name);
+            ctx.not_done(&path, "only apps have it", "make it an app: x-dokku: {as: app}");
+        }
+    }
     let hash = container::digest(&(&spec, &build_digest));
     spec.labels.insert(HASH_LABEL.into(), hash);
     let replicas = if job { 1 } else { u32::try_from(service.replicas()).unwrap_or(1) };

@@ -1,13 +1,13 @@
-//! Volumes, bind mounts, tmpfs, secrets and configs.
+//! Volumes, bind mounts, tmpfs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use super::context::Context;
 use super::resources::{FileContent, FileTree};
 use super::{container, tree};
 use crate::docker::{ContainerMount, ContainerSpec, VolumeSpec};
-use crate::model::{FileReference, MountType, Service, ServiceVolume};
+use crate::model::{MountType, Service, ServiceVolume};
 
 /// Host paths that give a container the server; allowed only by the administrator.
 const SENSITIVE: &[&str] = &[
@@ -33,6 +33,13 @@ const SENSITIVE: &[&str] = &[
     "/var/run",
 ];
 
+/// Folder of delivered files that lie in what was sent, but not below the compose file's directory: those of a
+/// repository with several projects.
+const FROM_TOP: &str = "_top";
+
+/// Volumes by their name on the server, with the labels that a mount gives them.
+pub(super) type Named = BTreeMap<String, BTreeMap<String, String>>;
+
 /// Mounts of a service, in the order of the file.
 pub(super) fn mounts(
     ctx: &Context<'_>,
@@ -40,7 +47,7 @@ pub(super) fn mounts(
     volumes: &[ServiceVolume],
     spec: &mut ContainerSpec,
     files: &mut Vec<FileTree>,
-    named: &mut Vec<String>,
+    named: &mut Named,
 ) {
     for (index, volume) in volumes.iter().enumerate() {
         let path = format!("services.{}.volumes[{index}]", service.name);
@@ -56,7 +63,7 @@ fn mount(
     volume: &ServiceVolume,
     path: &str,
     files: &mut Vec<FileTree>,
-    named: &mut Vec<String>,
+    named: &mut Named,
 ) -> Option<ContainerMount> {
     let target = volume.target.clone().unwrap_or_default();
     let mut mount = ContainerMount { target: target.clone(), read_only: volume.read_only, ..ContainerMount::default() };
@@ -84,8 +91,10 @@ fn mount(
                     name
                 }
             };
-            named.push(mount.source.clone());
+            let labels = named.entry(mount.source.clone()).or_default();
             if let Some(options) = &volume.volume {
+                // A volume that is declared has its labels there; these are of one that is made for this mount.
+                labels.extend(options.labels.iter().map(|(key, value)| (key.clone(), value.clone())));
                 mount.no_copy = options.nocopy;
                 mount.subpath = options.subpath.clone().unwrap_or_default();
             }
@@ -96,9 +105,6 @@ fn mount(
             if let Some(options) = &volume.bind {
                 mount.propagation = options.propagation.clone().unwrap_or_default();
                 mount.selinux = options.selinux.clone().unwrap_or_default();
-                if options.recursive.is_some() {
-                    ctx.not_done(&format!("{path}.bind.recursive"), "mounts below are always included", "");
-                }
             }
         }
         MountType::Tmpfs => {
@@ -126,9 +132,12 @@ fn mount(
 /// server's own and needs the administrator's leave where it is sensitive.
 fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<FileTree>) -> Option<String> {
     let source = PathBuf::from(volume.source.clone().unwrap_or_default());
-    let Ok(relative) = source.strip_prefix(&ctx.compose.working_dir) else {
+    let beside = || Some(Path::new(FROM_TOP).join(source.strip_prefix(ctx.sent?).ok()?));
+    let below = source.strip_prefix(&ctx.compose.working_dir).map(Path::to_path_buf).ok();
+    let Some(relative) = below.or_else(beside) else {
         return allowed(ctx, &source, path).then(|| source.to_string_lossy().into_owned());
     };
+    let relative = relative.as_path();
     if relative.components().any(|part| !matches!(part, Component::Normal(_))) && relative != Path::new("") {
         ctx.error(
             "host-path",
@@ -143,7 +152,7 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
     }
     // A link that leaves the project is a path of the host, with the administrator's rules for those.
     if let Ok(real) = source.canonicalize()
-        && !crate::compose::is_within(&real, &ctx.compose.working_dir).unwrap_or(false)
+        && !crate::compose::is_within(&real, ctx.sent.unwrap_or(&ctx.compose.working_dir)).unwrap_or(false)
     {
         return allowed(ctx, &real, path).then(|| real.to_string_lossy().into_owned());
     }
@@ -181,7 +190,7 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
 fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
     // A symbolic link must not lead around the rule.
     let real = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_path_buf());
-    let listed = |candidate: &Path| ctx.allowed_paths.iter().any(|allowed| candidate.starts_with(allowed));
+    let listed = |candidate: &Path| ctx.policy.paths.iter().any(|allowed| candidate.starts_with(allowed));
     let storage = ctx.site.lib_root.join("data/storage");
     let sensitive = |candidate: &Path| {
         let text = candidate.to_string_lossy();
@@ -217,9 +226,19 @@ fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
         "host-path",
         path,
         format!("the host path {shown} is not allowed: it would give the container the server"),
-        &format!("an administrator can allow it: dokku compose:set --global allowed-host-paths {}", source.display()),
+        &format!(
+            "an administrator can allow it: dokku compose:set --global {}allowed-host-paths {}",
+            ctx.policy.settings,
+            rule(ctx, source)
+        ),
     );
     false
+}
+
+/// The paths that are allowed, and one more: the setting is given as a whole.
+fn rule(ctx: &Context<'_>, path: &Path) -> String {
+    let shown = path.display().to_string();
+    ctx.policy.paths.iter().cloned().chain([shown]).collect::<Vec<_>>().join(",")
 }
 
 /// The name that a volume has on the server.
@@ -252,16 +271,13 @@ fn anonymous(ctx: &Context<'_>, service: &str, target: &str) -> String {
 }
 
 /// Volumes to make, volumes that must exist, and the name of each declared key.
-pub(super) fn declared(
-    ctx: &Context<'_>,
-    used: &BTreeSet<String>,
-) -> (Vec<VolumeSpec>, Vec<String>, std::collections::BTreeMap<String, String>) {
+pub(super) fn declared(ctx: &Context<'_>, used: &Named) -> (Vec<VolumeSpec>, Vec<String>, BTreeMap<String, String>) {
     let (mut make, mut external) = (Vec::new(), Vec::new());
     let mut names = std::collections::BTreeMap::new();
-    let mut left: BTreeSet<&String> = used.iter().collect();
+    let mut left: BTreeSet<&String> = used.keys().collect();
     for (key, volume) in &ctx.compose.volumes {
         let name = volume_name(ctx, key);
-        if !used.contains(&name) {
+        if !used.contains_key(&name) {
             continue;
         }
         left.remove(&name);
@@ -270,7 +286,15 @@ pub(super) fn declared(
             external.push(name);
             continue;
         }
-        let mut labels: std::collections::BTreeMap<String, String> =
+        // A volume of the local driver may be a directory of the host under another name.
+        let device = volume.driver_opts.get("device").filter(|device| device.starts_with('/'));
+        let local = volume.driver.as_deref().is_none_or(|driver| driver == "local");
+        let bind =
+            volume.driver_opts.get("o").is_some_and(|options| options.split(',').any(|one| one.ends_with("bind")));
+        if let Some(device) = device.filter(|_| local && (bind || !volume.driver_opts.contains_key("type"))) {
+            allowed(ctx, Path::new(device), &format!("volumes.{key}.driver_opts.device"));
+        }
+        let mut labels: BTreeMap<String, String> =
             volume.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         labels.insert(crate::plan::raw::PROJECT_LABEL.into(), ctx.project.to_owned());
         make.push(VolumeSpec {
@@ -281,7 +305,8 @@ pub(super) fn declared(
         });
     }
     for name in left {
-        let labels = [(crate::plan::raw::PROJECT_LABEL.to_owned(), ctx.project.to_owned())].into();
+        let mut labels = used.get(name).cloned().unwrap_or_default();
+        labels.insert(crate::plan::raw::PROJECT_LABEL.to_owned(), ctx.project.to_owned());
         if !make.iter().any(|spec| spec.name == *name) {
             make.push(VolumeSpec { name: name.clone(), labels, ..VolumeSpec::default() });
         }
@@ -318,7 +343,7 @@ pub(super) fn volumes_from(
     from: &[String],
     spec: &mut ContainerSpec,
     files: &mut Vec<FileTree>,
-    named: &mut Vec<String>,
+    named: &mut Named,
 ) {
     for (index, entry) in from.iter().enumerate() {
         let path = format!("services.{}.volumes_from[{index}]", service.name);
@@ -344,151 +369,4 @@ pub(super) fn volumes_from(
             }
         }
     }
-}
-
-/// Secrets: files of the plugin's own folder, mounted read-only at `/run/secrets/NAME`.
-pub(super) fn secrets(
-    ctx: &Context<'_>,
-    service: &Service,
-    references: &[FileReference],
-    spec: &mut ContainerSpec,
-    files: &mut Vec<FileTree>,
-) {
-    for (index, reference) in references.iter().enumerate() {
-        let path = format!("services.{}.secrets[{index}]", service.name);
-        let key = reference.source.clone().unwrap_or_default();
-        let Some(secret) = ctx.compose.secrets.get(&key) else {
-            continue;
-        };
-        if secret.external || secret.driver.is_some() {
-            ctx.error(
-                "external-secret",
-                &path,
-                format!("the secret {key} is kept outside: there is no Swarm here to give it"),
-                "use file: or environment:",
-            );
-            continue;
-        }
-        let target = match reference.target.as_deref() {
-            Some(target) if target.starts_with('/') => target.to_owned(),
-            Some(target) => format!("/run/secrets/{target}"),
-            None => format!("/run/secrets/{key}"),
-        };
-        let given = Given {
-            kind: "secrets",
-            file: secret.file.as_deref(),
-            text: secret.environment_value.as_deref(),
-            variable: secret.environment.as_deref(),
-        };
-        file(ctx, &path, &key, reference, &given, target, spec, files);
-    }
-}
-
-/// Configs: likewise, at `/NAME`.
-pub(super) fn configs(
-    ctx: &Context<'_>,
-    service: &Service,
-    references: &[FileReference],
-    spec: &mut ContainerSpec,
-    files: &mut Vec<FileTree>,
-) {
-    for (index, reference) in references.iter().enumerate() {
-        let path = format!("services.{}.configs[{index}]", service.name);
-        let key = reference.source.clone().unwrap_or_default();
-        let Some(config) = ctx.compose.configs.get(&key) else {
-            continue;
-        };
-        if config.external || config.driver.is_some() {
-            ctx.error(
-                "external-config",
-                &path,
-                format!("the config {key} is kept outside: there is no Swarm here to give it"),
-                "use file:, content: or environment:",
-            );
-            continue;
-        }
-        let target = reference.target.clone().unwrap_or_else(|| format!("/{key}"));
-        let given = Given {
-            kind: "configs",
-            file: config.file.as_deref(),
-            text: config.content.as_deref().or(config.environment_value.as_deref()),
-            variable: config.environment.as_deref(),
-        };
-        file(ctx, &path, &key, reference, &given, target, spec, files);
-    }
-}
-
-/// Where the content of a secret or config comes from.
-struct Given<'a> {
-    kind: &'static str,
-    file: Option<&'a str>,
-    text: Option<&'a str>,
-    variable: Option<&'a str>,
-}
-
-#[allow(clippy::too_many_arguments, reason = "one private helper of two callers")]
-fn file(
-    ctx: &Context<'_>,
-    path: &str,
-    key: &str,
-    reference: &FileReference,
-    given: &Given<'_>,
-    target: String,
-    spec: &mut ContainerSpec,
-    files: &mut Vec<FileTree>,
-) {
-    if reference.uid.is_some() || reference.gid.is_some() {
-        ctx.not_done(
-            path,
-            "the file belongs to user dokku: only root could give it another owner",
-            "use mode to make it readable",
-        );
-    }
-    let mode = reference.mode.map_or(0o444, |mode| mode.0);
-    if given.file.is_some_and(|file| !ctx.may_read(Path::new(file), path)) {
-        return;
-    }
-    let (content, digest) = match (given.file, given.text, given.variable) {
-        (Some(file), _, _) => match std::fs::read(file) {
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => inline(ctx, text),
-                Err(_) => match tree::digest(Path::new(file)) {
-                    Ok(Some(digest)) => (FileContent::Path { path: PathBuf::from(file) }, digest),
-                    _ => return,
-                },
-            },
-            Err(error) => {
-                ctx.error(
-                    "unreadable-file",
-                    path,
-                    format!("cannot read {file} of {key}: {error}"),
-                    "give the path relative to the compose file",
-                );
-                return;
-            }
-        },
-        (None, Some(text), _) => inline(ctx, text.to_owned()),
-        (None, None, Some(variable)) => {
-            let hint = format!("dokku config:set --no-restart {} {variable}=...", ctx.project);
-            ctx.error("unset-variable", path, format!("the variable {variable} of {key} is not set"), &hint);
-            return;
-        }
-        (None, None, None) => return,
-    };
-    let own = ctx.site.project(ctx.project).join(given.kind).join(format!("{key}-{mode:04o}"));
-    let host = ctx.site.lib_host_root.join(own.strip_prefix(&ctx.site.lib_root).unwrap_or(&own));
-    files.push(FileTree { target: own, content, digest, mirror: true, mode });
-    spec.mounts.push(ContainerMount {
-        kind: "bind".into(),
-        source: host.to_string_lossy().into_owned(),
-        target,
-        read_only: true,
-        ..ContainerMount::default()
-    });
-}
-
-fn inline(ctx: &Context<'_>, text: String) -> (FileContent, String) {
-    let secret = ctx.secret(text);
-    let digest = secret.digest().to_owned();
-    (FileContent::Inline { text: secret }, digest)
 }

@@ -1,9 +1,13 @@
 //! The digest of a file or directory: names, permission to execute, content, targets of links.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+
+use super::ignore::Ignore;
 
 /// How many files a delivered or built directory may have, and how many bytes.
 const MOST_FILES: usize = 100_000;
@@ -36,6 +40,29 @@ pub fn digest_without(path: &Path, ignored: &dyn Fn(&Path) -> bool) -> io::Resul
         walk.entry(path, path)?;
     }
     Ok(Some(walk.hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// The digests of the build contexts of one run: services often share one, which may be large.
+#[derive(Default)]
+pub struct Contexts(RefCell<BTreeMap<PathBuf, Digested>>);
+
+/// A digest, none where nothing stands there; the error in its words.
+type Digested = Result<Option<String>, String>;
+
+impl Contexts {
+    /// The digest of `directory` without what its `.dockerignore` leaves out.
+    ///
+    /// # Errors
+    /// As [`digest`], in words.
+    pub fn digest(&self, directory: &Path) -> Digested {
+        if let Some(known) = self.0.borrow().get(directory) {
+            return known.clone();
+        }
+        let ignore = Ignore::read(directory);
+        let digest = digest_without(directory, &|path| ignore.matches(path)).map_err(|error| error.to_string());
+        self.0.borrow_mut().insert(directory.to_owned(), digest.clone());
+        digest
+    }
 }
 
 struct Walk<'a> {
@@ -107,6 +134,23 @@ impl io::Write for HashWriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_context_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a"), "1").unwrap();
+        std::fs::write(dir.path().join("left-out"), "1").unwrap();
+        std::fs::write(dir.path().join(".dockerignore"), "left-out\n").unwrap();
+        let contexts = Contexts::default();
+        let first = contexts.digest(dir.path());
+        assert!(matches!(&first, Ok(Some(_))));
+        std::fs::write(dir.path().join("a"), "2").unwrap();
+        assert_eq!(contexts.digest(dir.path()), first);
+        let anew = Contexts::default().digest(dir.path());
+        assert_ne!(anew, first);
+        std::fs::write(dir.path().join("left-out"), "2").unwrap();
+        assert_eq!(Contexts::default().digest(dir.path()), anew);
+    }
 
     #[test]
     fn content_names_and_the_execute_bit_count() {

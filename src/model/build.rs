@@ -1,4 +1,6 @@
 //! The `build` section of a service.
+//!
+//! Specification: build.md.
 
 use indexmap::IndexMap;
 use serde::Serialize;

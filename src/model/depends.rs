@@ -1,4 +1,6 @@
 //! The `depends_on` section of a service.
+//!
+//! Specification: 05-services.md, "depends_on".
 
 use serde::Serialize;
 

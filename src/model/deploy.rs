@@ -1,4 +1,6 @@
 //! The `deploy` section of a service.
+//!
+//! Specification: deploy.md.
 
 use indexmap::IndexMap;
 use serde::Serialize;

@@ -1,4 +1,6 @@
 //! The `develop` section of a service.
+//!
+//! Specification: develop.md.
 
 use serde::Serialize;
 

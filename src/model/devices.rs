@@ -1,4 +1,6 @@
 //! Host devices, device requests (GPUs), block device limits, resource limits.
+//!
+//! Specification: 05-services.md, "devices", "gpus", "blkio_config", "ulimits".
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -74,10 +76,8 @@ pub struct BlkioConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct WeightDevice {
     /// Path on the host.
-    #[serde(rename = "Path")]
     pub path: String,
     /// Weight, 10 to 1000.
-    #[serde(rename = "Weight")]
     pub weight: u16,
     /// `x-*` keys.
     #[serde(skip)]
@@ -87,10 +87,8 @@ pub struct WeightDevice {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ThrottleDevice {
     /// Path on the host.
-    #[serde(rename = "Path")]
     pub path: String,
     /// Bytes or operations a second.
-    #[serde(rename = "Rate")]
     pub rate: Bytes,
     /// `x-*` keys.
     #[serde(skip)]

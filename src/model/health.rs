@@ -1,4 +1,6 @@
 //! The `healthcheck` section of a service.
+//!
+//! Specification: 05-services.md, "healthcheck".
 
 use serde::Serialize;
 

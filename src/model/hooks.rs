@@ -1,4 +1,6 @@
 //! Lifecycle hooks, providers, loggers: small sections of a service.
+//!
+//! Specification: 05-services.md, "post_start", "pre_stop", "provider", "logging", "credential_spec".
 
 use indexmap::IndexMap;
 use serde::Serialize;

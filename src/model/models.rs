@@ -1,4 +1,6 @@
 //! AI models of the project and their use by services.
+//!
+//! Specification: models.md, and 05-services.md, "models".
 
 use serde::Serialize;
 

@@ -1,4 +1,6 @@
 //! Networks of the project and a service's place in them.
+//!
+//! Specification: 06-networks.md, and 05-services.md, "networks".
 
 use indexmap::IndexMap;
 use serde::Serialize;

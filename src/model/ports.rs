@@ -1,4 +1,6 @@
 //! Published ports.
+//!
+//! Specification: 05-services.md, "ports".
 
 use serde::Serialize;
 

@@ -1,4 +1,6 @@
 //! The whole project and where its parts were written.
+//!
+//! Specification: 02-model.md.
 
 use std::path::PathBuf;
 
@@ -50,6 +52,9 @@ pub struct Project {
     /// The compose files in the order merged, as they were asked for or found.
     #[serde(skip)]
     pub compose_files: Vec<PathBuf>,
+    /// Whether the env files and label files of services were read into them.
+    #[serde(skip)]
+    pub environment_resolved: bool,
     /// Every file that loading read, in the order read: compose, included and
     /// extended files, env files, label files.
     #[serde(skip)]
@@ -122,13 +127,13 @@ mod tests {
     }
 
     fn scalar(start: u32) -> Node {
-        Node { kind: Kind::Scalar(Scalar { text: "x".to_owned(), style: Style::Plain }), span: span(start), tag: None }
+        Node { kind: Kind::Scalar(Scalar { text: "x".into(), style: Style::Plain }), span: span(start), tag: None }
     }
 
     fn map(start: u32, entries: Vec<(&str, Node)>) -> Node {
         let entries = entries
             .into_iter()
-            .map(|(key, value)| (key.to_owned(), Entry { key: span(value.span.start + 100), value }))
+            .map(|(key, value)| (key.into(), Entry { key: span(value.span.start + 100), value }))
             .collect();
         Node { kind: Kind::Map(Map { entries }), span: span(start), tag: None }
     }

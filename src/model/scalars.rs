@@ -1,4 +1,6 @@
 //! Values with units, and when a field counts as unset.
+//!
+//! Specification: 11-extension.md, "Specifying byte values" and "Specifying durations".
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! Secrets and configs of the project and their use by services.
+//!
+//! Specification: 08-configs.md, 09-secrets.md, and 05-services.md, "configs" and "secrets".
 
 use std::fmt;
 

@@ -27,10 +27,10 @@ pub struct Service {
     pub profiles: Vec<String>,
     /// Replicas, resources, update order.
     #[serde(skip_serializing_if = "is_unset")]
-    pub deploy: Option<Deploy>,
+    pub deploy: Option<Box<Deploy>>,
     /// What `docker compose watch` does.
     #[serde(skip_serializing_if = "is_unset")]
-    pub develop: Option<Develop>,
+    pub develop: Option<Box<Develop>>,
     /// `no`, `always`, `on-failure[:N]` or `unless-stopped`.
     #[serde(skip_serializing_if = "is_unset")]
     pub restart: Option<String>,
@@ -45,7 +45,7 @@ pub struct Service {
     pub container_name: Option<String>,
     /// A program that provides the service in place of a container.
     #[serde(skip_serializing_if = "is_unset")]
-    pub provider: Option<Provider>,
+    pub provider: Option<Box<Provider>>,
     /// What the service was extended from; already merged.
     #[serde(skip)]
     pub extends: Option<Extends>,
@@ -69,7 +69,7 @@ pub struct Service {
     pub annotations: IndexMap<String, String>,
     /// Block device weights and limits.
     #[serde(skip_serializing_if = "is_unset")]
-    pub blkio_config: Option<BlkioConfig>,
+    pub blkio_config: Option<Box<BlkioConfig>>,
     /// Capabilities added.
     #[serde(skip_serializing_if = "is_unset")]
     pub cap_add: Vec<String>,
@@ -116,7 +116,7 @@ pub struct Service {
     pub configs: Vec<FileReference>,
     /// Managed service account (Windows).
     #[serde(skip_serializing_if = "is_unset")]
-    pub credential_spec: Option<CredentialSpec>,
+    pub credential_spec: Option<Box<CredentialSpec>>,
     /// Device rules: `c 1:3 mr`.
     #[serde(skip_serializing_if = "is_unset")]
     pub device_cgroup_rules: Vec<String>,
@@ -175,7 +175,7 @@ pub struct Service {
     pub label_file: Vec<String>,
     /// Log driver and options.
     #[serde(skip_serializing_if = "is_unset")]
-    pub logging: Option<Logging>,
+    pub logging: Option<Box<Logging>>,
     /// Memory limit.
     #[serde(skip_serializing_if = "is_unset")]
     pub mem_limit: Option<Bytes>,
@@ -283,7 +283,7 @@ pub struct Service {
     pub working_dir: Option<String>,
     /// How its image is built.
     #[serde(skip_serializing_if = "is_unset")]
-    pub build: Option<Build>,
+    pub build: Option<Box<Build>>,
     /// Services that it waits for, those implied by links and shared namespaces included.
     #[serde(skip_serializing_if = "is_unset")]
     pub depends_on: IndexMap<String, Dependency>,
@@ -292,7 +292,7 @@ pub struct Service {
     pub expose: Vec<String>,
     /// How its health is checked.
     #[serde(skip_serializing_if = "is_unset")]
-    pub healthcheck: Option<Healthcheck>,
+    pub healthcheck: Option<Box<Healthcheck>>,
     /// Published ports in long form, ranges expanded.
     #[serde(skip_serializing_if = "is_unset")]
     pub ports: Vec<Port>,

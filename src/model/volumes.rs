@@ -1,4 +1,6 @@
 //! Volumes of the project and mounts of services.
+//!
+//! Specification: 07-volumes.md, and 05-services.md, "volumes".
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -48,16 +50,16 @@ pub struct ServiceVolume {
     pub consistency: Option<String>,
     /// Options of a bind.
     #[serde(skip_serializing_if = "is_unset")]
-    pub bind: Option<BindOptions>,
+    pub bind: Option<Box<BindOptions>>,
     /// Options of a volume.
     #[serde(skip_serializing_if = "is_unset")]
-    pub volume: Option<VolumeOptions>,
+    pub volume: Option<Box<VolumeOptions>>,
     /// Options of a temporary file system.
     #[serde(skip_serializing_if = "is_unset")]
-    pub tmpfs: Option<TmpfsOptions>,
+    pub tmpfs: Option<Box<TmpfsOptions>>,
     /// Options of an image.
     #[serde(skip_serializing_if = "is_unset")]
-    pub image: Option<ImageOptions>,
+    pub image: Option<Box<ImageOptions>>,
     /// `x-*` keys.
     #[serde(skip)]
     pub extensions: Extensions,

@@ -6,6 +6,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use fingerprint::fingerprints;
+pub(crate) use read::commit;
 pub use read::{ObserveError, Wanted, apps, server, unchanged};
 
 use crate::docker::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
@@ -62,6 +63,12 @@ pub struct ObservedApp {
     pub resources: BTreeMap<String, String>,
     /// Property `git source-image`.
     pub source_image: String,
+    /// Properties `apps deploy-source` and `apps deploy-source-metadata`: what Dokku says was deployed last.
+    pub deploy_source: String,
+    /// See above.
+    pub deploy_metadata: String,
+    /// Whether `apps:lock` holds it.
+    pub locked: bool,
     /// Commit of the deploy branch, empty: nothing was deployed.
     pub commit: String,
     /// Deploy branch.

@@ -16,6 +16,7 @@ use crate::secret::{DigestKey, Secret};
 
 /// Plugins whose properties the mapping sets, in the order in which they are asked.
 const PLUGINS: &[&str] = &[
+    "apps",
     "network",
     "docker-options",
     "storage",
@@ -52,6 +53,8 @@ pub enum ObserveError {
 pub struct Wanted<'a> {
     /// Project and control app.
     pub project: &'a str,
+    /// Apps that are known to be the project's, whatever they are called.
+    pub apps: BTreeSet<String>,
     /// Names of raw containers that the project wants.
     pub containers: BTreeSet<String>,
     /// Image references.
@@ -83,7 +86,9 @@ fn sort_container(observed: &mut Observed, wanted: &Wanted<'_>, container: Conta
     let own = container.labels.get(PROJECT_LABEL).is_some_and(|project| project == wanted.project);
     let app = container.labels.get("com.dokku.app-name").cloned();
     let of_project = own
-        || app.as_ref().is_some_and(|app| *app == wanted.project || app.starts_with(&format!("{}-", wanted.project)));
+        || app.as_ref().is_some_and(|app| {
+            *app == wanted.project || app.starts_with(&format!("{}-", wanted.project)) || wanted.apps.contains(app)
+        });
     if container.status == "running" && !of_project {
         for mount in &container.mounts {
             observed.volume_users.entry(mount.clone()).or_default().push(container.name.clone());
@@ -137,6 +142,9 @@ pub fn apps(
             commit: commit(&dokku.site().dokku_root.join(&app), &branch),
             branch,
             source_image: source.image,
+            deploy_source: of("apps").text("deploy-source").to_owned(),
+            deploy_metadata: of("apps").text("deploy-source-metadata").to_owned(),
+            locked: of("apps").text("locked") == "true",
             image_id: engine.image(&format!("dokku/{app}:latest"))?.map(|facts| facts.id).unwrap_or_default(),
         };
         observed.apps.insert(app, one);
@@ -277,7 +285,7 @@ fn git_branch(report: &Report) -> String {
 }
 
 /// The commit of the deploy branch; empty: nothing was deployed.
-fn commit(repository: &std::path::Path, branch: &str) -> String {
+pub(crate) fn commit(repository: &std::path::Path, branch: &str) -> String {
     if let Ok(text) = std::fs::read_to_string(repository.join("refs/heads").join(branch)) {
         return text.trim().to_owned();
     }

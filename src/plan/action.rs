@@ -13,6 +13,8 @@ use crate::secret::Secret;
 
 /// One change of the server. Fields are named as the resources that they hold.
 ///
+/// Rare large resources are boxed: a plan of a thousand services has some twenty thousand actions and as many inverses.
+///
 /// Each is an "ensure": it succeeds where its end state already holds, so that an undo may be
 /// repeated after a crash, whatever had run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +22,7 @@ use crate::secret::Secret;
 #[allow(missing_docs, reason = "the variants say it; a field is its resource")]
 pub enum Action {
     /// Makes a network through the engine, labelled as the project's.
-    NetworkCreate { spec: NetworkSpec },
+    NetworkCreate { spec: Box<NetworkSpec> },
     /// Removes a network that this project made.
     NetworkRemove { name: String },
     /// Makes a volume.
@@ -34,7 +36,7 @@ pub enum Action {
     /// Removes delivered files (secrets and configs of a destroyed project).
     FilesRemove { target: PathBuf },
     /// Tells the triggers that the app is a project's.
-    HooksWrite { app: String, hooks: AppHooks },
+    HooksWrite { app: String, hooks: Box<AppHooks> },
     /// The app is no project's any more.
     HooksRemove { app: String },
     /// `apps:create` with the proxy parked first, which spares the proxy's rebuild.
@@ -72,15 +74,23 @@ pub enum Action {
     /// `ps:scale --skip-deploy`, without it where the app runs and only the scale changed.
     Scale { app: String, quantity: u32, deploy: bool },
     /// `git:from-image` or `git:from-archive`: build, release, deploy.
-    Deploy { app: String, source: Source },
+    Deploy { app: String, source: Box<Source> },
     /// `ps:rebuild`: the same source, built again.
     Rebuild { app: String },
     /// `ps:restart`: the same image with the current settings.
     Restart { app: String },
     /// Keeps the release that a deploy is about to replace under a name of the run.
-    ReleaseKeep { app: String, release: Release },
+    ReleaseKeep { app: String, release: Box<Release> },
     /// Brings a kept release back: image tag, repository, source property, then a restart where it ran.
-    ReleaseRestore { app: String, release: Release },
+    ReleaseRestore { app: String, release: Box<Release> },
+    /// Keeps the release that was just deployed for later rollbacks: its image under `keep`, its commit under a
+    /// reference of that name. Tells `image_id`, `commit` and `branch`.
+    ReleaseRecord { app: String, keep: String },
+    /// Gives up what [`Action::ReleaseRecord`] or [`Action::ImageKeep`] kept. After a commit an image that a container
+    /// still uses stays; the next run tries again.
+    ReleaseForget { app: String, keep: String },
+    /// Keeps a raw container's image under `keep` for later rollbacks. Tells `image_id`.
+    ImageKeep { image: String, keep: String },
     /// `ps:stop`.
     Stop { app: String },
     /// `ps:start`.
@@ -88,7 +98,7 @@ pub enum Action {
     /// `docker pull`.
     ImagePull { image: String, platform: String },
     /// `docker build`.
-    ImageBuild { spec: ImageBuildSpec },
+    ImageBuild { spec: Box<ImageBuildSpec> },
     /// Removes an image name that this project made.
     ImageRemove { image: String },
     /// Creates and starts a raw container.
@@ -117,6 +127,7 @@ pub enum AwaitTarget {
 
 /// A release of an app, as much as is needed to run it again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Release {
     /// Image id of `dokku/APP:latest`.
     pub image_id: String,
@@ -126,10 +137,29 @@ pub struct Release {
     pub branch: String,
     /// Property `git source-image`, empty: none.
     pub source_image: String,
+    /// Property `apps deploy-source`, empty: none. Dokku writes it after a deploy, and has no command to set it.
+    #[serde(default)]
+    pub deploy_source: String,
+    /// Property `apps deploy-source-metadata`, empty: none.
+    #[serde(default)]
+    pub deploy_metadata: String,
+    /// Whether `apps:lock` held it, which a deploy undoes.
+    #[serde(default)]
+    pub locked: bool,
     /// Name under which the image is kept.
     pub keep: String,
     /// Whether it ran.
     pub running: bool,
     /// Ids of the containers that ran it; the same ones running means that nothing is to be restarted.
     pub containers: Vec<String>,
+}
+
+/// What a version of a project keeps of a service, so that a rollback need not build or fetch anything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// The app's release; of a raw container only the image and the name under which it is kept.
+    pub release: Release,
+    /// Containers that ran where the file does not say how many.
+    pub scale: Option<u32>,
 }

@@ -2,7 +2,7 @@
 
 use super::builder::Builder;
 use super::settings::{self, Change, Effect, compare, property};
-use super::{Action, AwaitTarget, Class, Inputs, Release};
+use super::{Action, AwaitTarget, Class, Inputs, Kept, Release};
 use crate::map::resources::{AppSpec, DesiredService, Source};
 use crate::observe::ObservedApp;
 
@@ -53,12 +53,25 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
     }
     chain.add(property(name, "proxy.type", ""), "new: the proxy is built once, by the deploy", Class::None, Vec::new());
     let undo = vec![Action::HooksRemove { app: name.clone() }];
-    chain.add(Action::HooksWrite { app: name.clone(), hooks: app.hooks.clone() }, "new", Class::None, undo);
+    chain.add(Action::HooksWrite { app: name.clone(), hooks: Box::new(app.hooks.clone()) }, "new", Class::None, undo);
     for gate in gates(service) {
         chain.wait_for(&gate);
     }
-    chain.add(Action::Deploy { app: name.clone(), source: app.source.clone() }, "new", Class::Image, Vec::new());
+    let source = match inputs.kept(&service.name) {
+        // The image that the version kept, made the app's by Dokku's own means.
+        Some(kept) => Source::Image { image: kept.release.keep.clone(), pull: false, platform: String::new() },
+        None => app.source.clone(),
+    };
+    chain.add(Action::Deploy { app: name.clone(), source: Box::new(source) }, "new", Class::Image, Vec::new());
     finish(&mut chain, service, app);
+    record(inputs, &mut chain, app);
+}
+
+/// What was deployed is kept for rollbacks.
+fn record(inputs: &Inputs<'_>, chain: &mut super::builder::Chain<'_>, app: &AppSpec) {
+    let (app, keep) = (app.app.clone(), inputs.keep(&app.app));
+    let undo = vec![Action::ReleaseForget { app: app.clone(), keep: keep.clone() }];
+    chain.add(Action::ReleaseRecord { app, keep }, "for rollbacks", Class::None, undo);
 }
 
 /// The end of every chain that deployed something: the gate, and what dependents wait for.
@@ -93,16 +106,29 @@ enum Rollout {
     Restart(String),
     Rebuild(String),
     Deploy(String),
+    /// An earlier release, which was kept.
+    Back(Release),
 }
 
 fn rollout(
     app: &AppSpec,
     observed: &ObservedApp,
     last: Option<&AppSpec>,
+    kept: Option<&Kept>,
     effect: Effect,
     reasons: &[String],
 ) -> Rollout {
     let because = || reasons.first().cloned().unwrap_or_else(|| "settings changed".into());
+    if let Some(Kept { release, .. }) = kept {
+        let same = observed.image_id == release.image_id
+            && observed.commit == release.commit
+            && observed.source_image == release.source_image;
+        return match effect {
+            _ if !same => Rollout::Back(Release { running: true, containers: Vec::new(), ..release.clone() }),
+            Effect::None => Rollout::Nothing,
+            Effect::Restart | Effect::Rebuild => Rollout::Restart(because()),
+        };
+    }
     if !observed.deployed() {
         return Rollout::Deploy("was never deployed".into());
     }
@@ -155,11 +181,15 @@ fn update(
         effect = effect.max(Effect::Restart);
         reasons.push("a mounted file changed".into());
     }
-    let rollout = rollout(app, observed, last, effect, &reasons);
+    let rollout = rollout(app, observed, last, inputs.kept(&service.name), effect, &reasons);
+    let adopted = last.is_none() && inputs.wishes.adopt;
+    if adopted {
+        reasons.insert(0, "taken over as it is".into());
+    }
     let at = inputs.at(&service.name);
     let mut chain = builder.chain(&service.name, &at);
     if !matches!(rollout, Rollout::Nothing) && observed.deployed() {
-        let release = inputs.release(app, observed);
+        let release = Box::new(inputs.release(app, observed));
         let mut undo = inputs.files_back(service);
         undo.push(Action::ReleaseRestore { app: name.clone(), release: release.clone() });
         chain.add(Action::ReleaseKeep { app: name.clone(), release }, "before a deploy", Class::None, undo);
@@ -169,11 +199,11 @@ fn update(
     }
     if hooks_changed {
         let undo = match last {
-            Some(last) => Action::HooksWrite { app: name.clone(), hooks: last.hooks.clone() },
+            Some(last) => Action::HooksWrite { app: name.clone(), hooks: Box::new(last.hooks.clone()) },
             None => Action::HooksRemove { app: name.clone() },
         };
         chain.add(
-            Action::HooksWrite { app: name.clone(), hooks: app.hooks.clone() },
+            Action::HooksWrite { app: name.clone(), hooks: Box::new(app.hooks.clone()) },
             "settings of the gate and networks",
             Class::None,
             vec![undo],
@@ -204,21 +234,34 @@ fn update(
             chain.add(Action::Restart { app: name.clone() }, cause, Class::Config, Vec::new());
             finish(&mut chain, service, app);
         }
+
         Rollout::Rebuild(cause) => {
             reasons.push(cause.clone());
             chain.add(Action::Rebuild { app: name.clone() }, cause, Class::Image, Vec::new());
+            finish(&mut chain, service, app);
+            record(inputs, &mut chain, app);
+        }
+        Rollout::Back(release) => {
+            let cause = format!("back to the image of version {}", inputs.back.map_or(0, |back| back.version));
+            reasons.insert(0, cause.clone());
+            let action = Action::ReleaseRestore { app: name.clone(), release: Box::new(release.clone()) };
+            chain.add(action, &cause, Class::Image, Vec::new());
             finish(&mut chain, service, app);
         }
         Rollout::Deploy(cause) => {
             reasons.insert(0, cause.clone());
             chain.add(
-                Action::Deploy { app: name.clone(), source: app.source.clone() },
+                Action::Deploy { app: name.clone(), source: Box::new(app.source.clone()) },
                 cause,
                 Class::Image,
                 Vec::new(),
             );
             finish(&mut chain, service, app);
+            record(inputs, &mut chain, app);
         }
+    }
+    if adopted && matches!(rollout, Rollout::Nothing | Rollout::Restart(_)) {
+        record(inputs, &mut chain, app);
     }
     let symbol = if chain.is_empty() { '=' } else { '~' };
     reasons.dedup();
@@ -264,7 +307,7 @@ pub(super) fn control(inputs: &Inputs<'_>, builder: &mut Builder) {
     }
     if inputs.last.is_none() {
         let undo = vec![Action::HooksRemove { app: app.clone() }];
-        chain.add(Action::HooksWrite { app: app.clone(), hooks }, "new", Class::None, undo);
+        chain.add(Action::HooksWrite { app: app.clone(), hooks: Box::new(hooks) }, "new", Class::None, undo);
     }
     chain.provides("control".into());
 }
@@ -281,6 +324,9 @@ impl Inputs<'_> {
             commit: observed.commit.clone(),
             branch: observed.branch.clone(),
             source_image: observed.source_image.clone(),
+            deploy_source: observed.deploy_source.clone(),
+            deploy_metadata: observed.deploy_metadata.clone(),
+            locked: observed.locked,
             keep: format!("dokku-compose/{}:previous", app.app),
             running: !ids.is_empty(),
             containers: ids,

@@ -1,6 +1,7 @@
 //! Collects operations in an order in which every dependency comes first.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Action, Class, Op};
 
@@ -15,8 +16,8 @@ pub(super) struct Builder {
 /// The chain of operations of one service: each needs the one before.
 pub(super) struct Chain<'a> {
     builder: &'a mut Builder,
-    service: String,
-    at: String,
+    service: Arc<str>,
+    at: Arc<str>,
     last: Option<usize>,
     gates: Vec<usize>,
 }
@@ -24,7 +25,7 @@ pub(super) struct Chain<'a> {
 impl Builder {
     /// Starts a chain for `service` (empty: the project's).
     pub(super) fn chain(&mut self, service: &str, at: &str) -> Chain<'_> {
-        Chain { builder: self, service: service.to_owned(), at: at.to_owned(), last: None, gates: Vec::new() }
+        Chain { builder: self, service: service.into(), at: at.into(), last: None, gates: Vec::new() }
     }
 
     /// The operation after which `thing` is there; `None`: it is there already.
@@ -42,13 +43,13 @@ impl Chain<'_> {
         needs.dedup();
         self.builder.ops.push(Op {
             id,
-            service: self.service.clone(),
+            service: Arc::clone(&self.service),
             action,
             cause: cause.to_owned(),
             class,
             undo,
             needs,
-            at: self.at.clone(),
+            at: Arc::clone(&self.at),
         });
         self.last = Some(id);
         id

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Inputs;
+use super::changes::by_hand;
 use super::raw::{PROJECT_LABEL, replicas};
 use crate::diag::{Diagnostic, Span};
-use crate::map::resources::Kind;
+use crate::map::addresses::Cidr;
+use crate::map::resources::{AppSpec, DesiredService, Kind};
 
 /// All conflicts. `owned` are the apps and containers of this project; `at` gives the place of a path in the file.
 pub fn conflicts(inputs: &Inputs<'_>, owned: &BTreeSet<String>, at: &dyn Fn(&str) -> Option<Span>) -> Vec<Diagnostic> {
@@ -13,6 +15,7 @@ pub fn conflicts(inputs: &Inputs<'_>, owned: &BTreeSet<String>, at: &dyn Fn(&str
     control(inputs, &mut out);
     names(inputs, owned, at, &mut out);
     externals(inputs, at, &mut out);
+    subnets(inputs, at, &mut out);
     volumes(inputs, at, &mut out);
     environment(inputs, at, &mut out);
     out
@@ -41,22 +44,63 @@ fn names(inputs: &Inputs<'_>, owned: &BTreeSet<String>, at: &dyn Fn(&str) -> Opt
             format!("name another with x-dokku: {{app: NAME}} in {}, or remove the one that is there", service.name);
         match &service.kind {
             Kind::App(app) => {
-                if inputs.observed.app_names.contains(&app.app) && !owned.contains(&app.app) {
+                if inputs.observed.app_names.contains(&app.app) && !owned.contains(&app.app) && !inputs.wishes.adopt {
                     let message = format!("the app {} exists and is not of this project", app.app);
-                    out.push(placed(Diagnostic::error("name-taken", message), span).hint(hint));
+                    let mut found = placed(Diagnostic::error("name-taken", message), span).hint(hint);
+                    for side in both_sides(inputs, service, app) {
+                        found = found.hint(side);
+                    }
+                    out.push(found.hint("--adopt takes it over as it is and changes only what differs"));
                 }
             }
             Kind::Container(raw) | Kind::Job(raw) => {
                 for spec in replicas(raw) {
                     let other = inputs.observed.containers.get(&spec.name);
-                    if other.is_some_and(|other| other.labels.get(PROJECT_LABEL) != Some(&inputs.desired.project)) {
-                        let message = format!("the container {} exists and is not of this project", spec.name);
-                        out.push(placed(Diagnostic::error("name-taken", message), span).hint(hint.clone()));
+                    let Some(other) = other else { continue };
+                    let owner = other.labels.get(PROJECT_LABEL);
+                    // One of another project is never taken over.
+                    if owner == Some(&inputs.desired.project) || owner.is_none() && inputs.wishes.adopt {
+                        continue;
                     }
+                    let message = format!("the container {} exists and is not of this project", spec.name);
+                    let mut found = placed(Diagnostic::error("name-taken", message), span).hint(hint.clone());
+                    if owner.is_none() {
+                        found = found
+                            .hint(format!(
+                                "on the server: image {}, {}; in the file: image {}",
+                                other.image, other.status, spec.image
+                            ))
+                            .hint(
+                                "--adopt puts one of this project in its place, with the volumes that the file names",
+                            );
+                    }
+                    out.push(found);
                 }
             }
         }
     }
+}
+
+/// What differs between an app that is there and the one that the file asks for, at most eight fields.
+fn both_sides(inputs: &Inputs<'_>, service: &DesiredService, app: &AppSpec) -> Vec<String> {
+    let Some(there) = inputs.observed.apps.get(&app.app) else { return Vec::new() };
+    let none = || "none".to_owned();
+    let all = by_hand(&service.name, app, there);
+    let mut out: Vec<String> = all
+        .iter()
+        .take(8)
+        .map(|one| {
+            let (file, server) = (one.before.clone().unwrap_or_else(none), one.after.clone().unwrap_or_else(none));
+            format!("{}: on the server {server}, in the file {file}", one.field)
+        })
+        .collect();
+    if all.len() > out.len() {
+        out.push(format!("and {} fields more", all.len() - out.len()));
+    }
+    if all.is_empty() {
+        out.push("it is as the file asks".into());
+    }
+    out
 }
 
 fn externals(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut Vec<Diagnostic>) {
@@ -85,6 +129,30 @@ fn externals(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut V
                 )
                 .hint(hint),
             );
+        }
+    }
+}
+
+/// A subnet is one network's: the engine would refuse the other.
+fn subnets(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut Vec<Diagnostic>) {
+    for spec in inputs.desired.networks.iter().filter(|spec| !inputs.observed.networks.contains_key(&spec.name)) {
+        for pool in &spec.ipam {
+            let Some(wanted) = Cidr::parse(&pool.subnet) else { continue };
+            let taken = |subnet: &String| Cidr::parse(subnet).is_some_and(|subnet| subnet.overlaps(wanted));
+            let Some(other) = inputs.observed.networks.values().find(|other| other.subnets.iter().any(taken)) else {
+                continue;
+            };
+            let message = format!(
+                "the subnet {} of the network {} is taken by the network {}, which has {}",
+                pool.subnet,
+                spec.name,
+                other.name,
+                other.subnets.join(", ")
+            );
+            // Of a network with a name of its own, the section.
+            let key = spec.name.strip_prefix(&format!("{}_", inputs.desired.project)).unwrap_or(&spec.name);
+            let span = at(&format!("networks.{key}.ipam.config[0].subnet")).or_else(|| at("networks"));
+            out.push(placed(Diagnostic::error("subnet-taken", message), span).hint("choose a subnet that is free"));
         }
     }
 }

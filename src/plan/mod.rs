@@ -1,18 +1,22 @@
 //! Desired, observed and last applied to a graph of operations. Pure functions.
 
+pub mod accept;
 pub mod action;
 mod app;
 mod builder;
+pub mod changes;
 mod conflicts;
 pub mod raw;
 mod reconcile;
 mod settings;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-pub use action::{Action, AwaitTarget, Release};
+pub use action::{Action, AwaitTarget, Kept, Release};
 pub use conflicts::conflicts;
-pub use reconcile::{Inputs, Last, reconcile};
+pub use reconcile::{Back, Inputs, Last, Wishes, reconcile, removal};
 pub use settings::drift;
 
 /// How much an operation disturbs.
@@ -39,7 +43,7 @@ pub struct Op {
     /// Its number in the plan, from 0; the journal refers to it.
     pub id: usize,
     /// Compose service, empty for what belongs to the whole project.
-    pub service: String,
+    pub service: Arc<str>,
     /// What it does.
     pub action: Action,
     /// Why: `new`, `image changed from a to b`, `drift: set by hand`.
@@ -51,7 +55,7 @@ pub struct Op {
     /// Operations that must be done before, by id, always smaller ones.
     pub needs: Vec<usize>,
     /// `file:line:column` of what asks for it, or empty.
-    pub at: String,
+    pub at: Arc<str>,
 }
 
 /// What is to be done, and what the reader of the plan sees of each service.
@@ -80,6 +84,23 @@ pub struct Row {
     pub detail: String,
     /// `file:line` or empty.
     pub at: String,
+    /// How much the change of what is there disturbs; none where nothing is changed or all of it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+}
+
+impl Class {
+    /// The word in plans: `none`, `scale`, `config`, `image`, `recreate`, `data`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::None => "none",
+            Class::Scale => "scale",
+            Class::Config => "config",
+            Class::Image => "image",
+            Class::Recreate => "recreate",
+            Class::Data => "data",
+        }
+    }
 }
 
 impl Plan {

@@ -55,7 +55,10 @@ pub(super) fn container(
             prepare(inputs, &mut chain, service, raw);
             prepared = true;
         }
-        replace(inputs, &mut chain, service, spec, existing, &cause);
+        // A replica more beside those that stay.
+        let more = existing.is_none() && before.iter().any(|old| inputs.observed.containers.contains_key(&old.name));
+        let class = if more { Class::Scale } else { Class::Recreate };
+        replace(inputs, &mut chain, service, spec, existing, &cause, class);
         symbol = if existing.is_some() || symbol == '~' { '~' } else { '+' };
         if existing.is_some() {
             reasons.push(cause);
@@ -63,7 +66,7 @@ pub(super) fn container(
     }
     for gone in before.iter().filter(|old| !specs.iter().any(|spec| spec.name == old.name)) {
         if inputs.observed.containers.contains_key(&gone.name) {
-            stash(inputs, &mut chain, service, &gone.name, true, "fewer replicas");
+            stash(inputs, &mut chain, service, &gone.name, true, "fewer replicas", Class::Scale);
             reasons.push(format!("replicas to {}", specs.len()));
             symbol = '~';
         }
@@ -76,6 +79,11 @@ pub(super) fn container(
         }
     }
     chain.provides(format!("service:{}/Healthy", service.name));
+    if prepared && inputs.back.is_none() {
+        let (image, keep) = (raw.container.image.clone(), inputs.keep(&raw.container.name));
+        let undo = vec![Action::ImageRemove { image: keep.clone() }];
+        chain.add(Action::ImageKeep { image, keep }, "for rollbacks", Class::None, undo);
+    }
     if let Some(owner) = &owner {
         start_after(builder, owner, &specs);
     }
@@ -87,6 +95,10 @@ pub(super) fn job(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredS
     let name = &raw.container.name;
     let hash = raw.container.labels.get(HASH_LABEL);
     let done = inputs.last.and_then(|last| last.jobs.get(&service.name));
+    if inputs.back.is_some() {
+        // What a job did to data is not undone by running an older one.
+        return Outcome { symbol: '=', reasons: vec!["is not run again".into()] };
+    }
     if done.is_some() && done == hash && !inputs.files_changed(service) {
         return Outcome { symbol: '=', reasons: Vec::new() };
     }
@@ -96,7 +108,7 @@ pub(super) fn job(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredS
     let existing = inputs.observed.containers.get(name);
     let cause = if done.is_some() { "changed in the file" } else { "new" };
     if existing.is_some() {
-        stash(inputs, &mut chain, service, name, false, cause);
+        stash(inputs, &mut chain, service, name, false, cause, Class::Recreate);
     }
     let undo = vec![Action::ContainerRemove { name: name.clone() }];
     chain.add(
@@ -179,7 +191,7 @@ fn prepare(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService,
     match &raw.build {
         Some(build) if !present => {
             let undo = vec![Action::ImageRemove { image: image.clone() }];
-            chain.add(Action::ImageBuild { spec: build.clone() }, "not built yet", Class::None, undo);
+            chain.add(Action::ImageBuild { spec: Box::new(build.clone()) }, "not built yet", Class::None, undo);
         }
         None if !present || raw.pull => {
             let platform = raw.container.platform.clone();
@@ -225,16 +237,25 @@ fn replace(
     spec: &ContainerSpec,
     existing: Option<&ContainerFacts>,
     cause: &str,
+    class: Class,
 ) {
     if existing.is_some() {
-        stash(inputs, chain, service, &spec.name, true, cause);
+        stash(inputs, chain, service, &spec.name, true, cause, class);
     }
     let undo = vec![Action::ContainerRemove { name: spec.name.clone() }];
-    chain.add(Action::ContainerRun { spec: Box::new(spec.clone()) }, cause, Class::Recreate, undo);
+    chain.add(Action::ContainerRun { spec: Box::new(spec.clone()) }, cause, class, undo);
 }
 
 /// Puts a container aside under a name that only this run uses; the cleanup removes it.
-fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, name: &str, running: bool, cause: &str) {
+fn stash(
+    inputs: &Inputs<'_>,
+    chain: &mut Chain<'_>,
+    service: &DesiredService,
+    name: &str,
+    running: bool,
+    cause: &str,
+    class: Class,
+) {
     let was_running = running
         && inputs
             .observed
@@ -244,7 +265,7 @@ fn stash(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, n
     let stash = stash_name(name);
     let mut undo = inputs.files_back(service);
     undo.push(Action::ContainerUnstash { name: name.to_owned(), stash: stash.clone(), running: was_running });
-    chain.add(Action::ContainerStash { name: name.to_owned(), stash }, cause, Class::Recreate, undo);
+    chain.add(Action::ContainerStash { name: name.to_owned(), stash }, cause, class, undo);
 }
 
 /// The name under which a replaced container waits for the commit.

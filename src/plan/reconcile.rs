@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indexmap::IndexMap;
+
 use super::builder::Builder;
-use super::{Action, Class, Plan, Row, app, raw};
+use super::{Action, Class, Kept, Plan, Row, app, raw};
 use crate::map::resources::{AppSpec, Desired, DesiredService, FileTree, Kind, Need, RawSpec};
 use crate::observe::Observed;
 
@@ -14,6 +16,21 @@ pub struct Last {
     pub desired: Desired,
     /// Digest of each job that ran to its end, by service.
     pub jobs: BTreeMap<String, String>,
+    /// The version that it made.
+    pub version: u32,
+    /// Services that left the file in earlier imports and run on.
+    pub left: IndexMap<String, DesiredService>,
+    /// Networks that the project made.
+    pub networks: BTreeSet<String>,
+}
+
+/// An earlier version that is gone back to.
+#[derive(Clone, Debug, Default)]
+pub struct Back {
+    /// Its number.
+    pub version: u32,
+    /// What it kept of each service.
+    pub kept: BTreeMap<String, Kept>,
 }
 
 /// Everything that a plan is made from.
@@ -26,11 +43,34 @@ pub struct Inputs<'a> {
     pub last: Option<&'a Last>,
     /// `file:line:column` of each service and of the networks and volumes, by path.
     pub positions: &'a BTreeMap<String, String>,
+    /// Where this is a rollback: nothing is built, fetched or run once more.
+    pub back: Option<&'a Back>,
+    /// What the user allows besides.
+    pub wishes: Wishes,
+}
+
+/// What an import does only where it is asked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Remove services that left the file.
+    pub prune: bool,
+    /// Take over apps and containers that are there under the project's names.
+    pub adopt: bool,
 }
 
 impl<'a> Inputs<'a> {
     pub(super) fn at(&self, service: &str) -> String {
         self.positions.get(&format!("services.{service}")).cloned().unwrap_or_default()
+    }
+
+    /// The name under which this run keeps the image of an app or raw container.
+    pub(super) fn keep(&self, name: &str) -> String {
+        format!("dokku-compose/{name}:v{}", self.last.map_or(0, |last| last.version) + 1)
+    }
+
+    /// What the version that is gone back to kept of a service.
+    pub(super) fn kept(&self, service: &str) -> Option<&'a Kept> {
+        self.back?.kept.get(service)
     }
 
     fn last_service(&self, service: &str) -> Option<&'a DesiredService> {
@@ -85,8 +125,9 @@ pub fn reconcile(inputs: &Inputs<'_>) -> Plan {
         };
         rows.push(row(inputs, service, &outcome));
     }
-    removed(inputs, &mut rows);
-    let cleanup = cleanup(&builder);
+    let mut cleanup = cleanup(&builder);
+    cleanup.extend(removed(inputs, &mut rows));
+    classify(&builder, &mut rows);
     Plan { project: inputs.desired.project.clone(), ops: builder.ops, cleanup, rows }
 }
 
@@ -107,6 +148,14 @@ fn row(inputs: &Inputs<'_>, service: &DesiredService, outcome: &app::Outcome) ->
         what: format!("{} {}", service.kind.word(), service.kind.resource_name()),
         detail: detail.join(", "),
         at: inputs.at(&service.name),
+        class: None,
+    }
+}
+
+/// The class of a changed service is that of its most disturbing operation.
+fn classify(builder: &Builder, rows: &mut [Row]) {
+    for row in rows.iter_mut().filter(|row| row.symbol == '~') {
+        row.class = builder.ops.iter().filter(|op| *op.service == *row.name).map(|op| op.class).max();
     }
 }
 
@@ -119,9 +168,16 @@ fn networks(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
         let mut chain = builder.chain("", &at);
         chain.wait_for("control");
         let undo = vec![Action::NetworkRemove { name: spec.name.clone() }];
-        chain.add(Action::NetworkCreate { spec: spec.clone() }, "new", Class::None, undo);
+        chain.add(Action::NetworkCreate { spec: Box::new(spec.clone()) }, "new", Class::None, undo);
         chain.provides(format!("network:{}", spec.name));
-        rows.push(Row { symbol: '+', name: "network".into(), what: spec.name.clone(), detail: String::new(), at });
+        rows.push(Row {
+            symbol: '+',
+            name: "network".into(),
+            what: spec.name.clone(),
+            detail: String::new(),
+            at,
+            class: None,
+        });
     }
 }
 
@@ -131,7 +187,7 @@ fn volumes(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
         if inputs.observed.volumes.contains_key(&spec.name) {
             if inputs.last.is_none() {
                 let detail = "holds data of before, kept as it is".into();
-                rows.push(Row { symbol: '=', name: "volume".into(), what: spec.name.clone(), detail, at });
+                rows.push(Row { symbol: '=', name: "volume".into(), what: spec.name.clone(), detail, at, class: None });
             }
             continue;
         }
@@ -140,7 +196,14 @@ fn volumes(inputs: &Inputs<'_>, builder: &mut Builder, rows: &mut Vec<Row>) {
         let undo = vec![Action::VolumeRemove { name: spec.name.clone() }];
         chain.add(Action::VolumeCreate { spec: spec.clone() }, "new", Class::None, undo);
         chain.provides(format!("volume:{}", spec.name));
-        rows.push(Row { symbol: '+', name: "volume".into(), what: spec.name.clone(), detail: String::new(), at });
+        rows.push(Row {
+            symbol: '+',
+            name: "volume".into(),
+            what: spec.name.clone(),
+            detail: String::new(),
+            at,
+            class: None,
+        });
     }
 }
 
@@ -177,17 +240,73 @@ fn deliver(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService,
     chain.provides(format!("file:{}", tree.target.display()));
 }
 
-/// Services that left the file are named; they are removed only where that was asked for.
-fn removed(inputs: &Inputs<'_>, rows: &mut Vec<Row>) {
-    for service in inputs.last.into_iter().flat_map(|last| last.desired.services.values()) {
-        if !inputs.desired.services.contains_key(&service.name) {
+/// Services that left the file are named. Where that was asked for they are removed, once all else has succeeded;
+/// volumes and their data stay.
+fn removed(inputs: &Inputs<'_>, rows: &mut Vec<Row>) -> Vec<Action> {
+    let (wanted, mut out) = (&inputs.desired.services, Vec::new());
+    let Some(last) = inputs.last else { return out };
+    let gone = || {
+        let all = last.left.values().chain(last.desired.services.values());
+        all.filter(|service| !wanted.contains_key(&service.name) && there(inputs, service))
+    };
+    for service in gone() {
+        let (symbol, detail) = match inputs.wishes.prune {
+            true => ('-', "is not in the file any more: removed once all else is done"),
+            false => ('!', "is not in the file any more and runs on; --prune removes it"),
+        };
+        rows.push(Row {
+            symbol,
+            name: service.name.clone(),
+            what: format!("{} {}", service.kind.word(), service.kind.resource_name()),
+            detail: detail.into(),
+            at: String::new(),
+            class: None,
+        });
+    }
+    if !inputs.wishes.prune {
+        return out;
+    }
+    let used: BTreeSet<_> = wanted.values().flat_map(|service| &service.files).map(|tree| &tree.target).collect();
+    for service in gone() {
+        out.extend(removal(service));
+        let files = service.files.iter().filter(|tree| !used.contains(&tree.target));
+        out.extend(files.map(|tree| Action::FilesRemove { target: tree.target.clone() }));
+    }
+    for name in &last.networks {
+        let declared = inputs.desired.networks.iter().any(|spec| spec.name == *name);
+        if !declared && inputs.observed.networks.contains_key(name) {
             rows.push(Row {
-                symbol: '!',
-                name: service.name.clone(),
-                what: format!("{} {}", service.kind.word(), service.kind.resource_name()),
-                detail: "is not in the file any more and runs on".into(),
+                symbol: '-',
+                name: "network".into(),
+                what: name.clone(),
+                detail: "is not in the file any more".into(),
                 at: String::new(),
+                class: None,
             });
+            out.push(Action::NetworkRemove { name: name.clone() });
+        }
+    }
+    out
+}
+
+/// Whether anything of a service is on the server.
+fn there(inputs: &Inputs<'_>, service: &DesiredService) -> bool {
+    match &service.kind {
+        Kind::App(app) => inputs.observed.app_names.contains(&app.app),
+        Kind::Container(spec) | Kind::Job(spec) => {
+            raw::replicas(spec).iter().any(|spec| inputs.observed.containers.contains_key(&spec.name))
+        }
+    }
+}
+
+/// What takes a service away; each step succeeds where it is gone already.
+pub fn removal(service: &DesiredService) -> Vec<Action> {
+    match &service.kind {
+        Kind::App(app) => {
+            vec![Action::HooksRemove { app: app.app.clone() }, Action::AppDestroy { app: app.app.clone() }]
+        }
+        Kind::Container(spec) | Kind::Job(spec) => {
+            raw::replicas(spec).into_iter().map(|spec| Action::ContainerRemove { name: spec.name }).collect()
         }
     }
 }

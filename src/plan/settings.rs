@@ -154,6 +154,9 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
 
 /// Items to add and to remove by the three-way rule, in order.
 fn three_way<T: Ord + Clone>(desired: &[T], observed: &[T], last: &[T]) -> (Vec<T>, Vec<T>) {
+    if observed.is_empty() {
+        return (desired.to_vec(), Vec::new());
+    }
     let have: BTreeSet<&T> = observed.iter().collect();
     let want: BTreeSet<&T> = desired.iter().collect();
     let add = desired.iter().filter(|item| !have.contains(item)).cloned().collect();
@@ -172,18 +175,27 @@ fn options(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: 
     for (phase, want, have, before, effect) in phases {
         let (add, remove) = three_way(want, have, before);
         let app = desired.app.clone();
+        let effect =
+            |options: &[String]| if options.iter().all(|option| marks(option)) { Effect::None } else { effect };
         if !remove.is_empty() {
+            let effect = effect(&remove);
             let undo = vec![Action::OptionsAdd { app: app.clone(), phase: phase.into(), options: remove.clone() }];
             let action = Action::OptionsRemove { app: app.clone(), phase: phase.into(), options: remove };
             out.push(action, format!("{phase} options left the file"), effect, undo);
         }
         if !add.is_empty() {
             let by_hand = add.iter().all(|option| before.contains(option));
+            let effect = effect(&add);
             let undo = vec![Action::OptionsRemove { app: app.clone(), phase: phase.into(), options: add.clone() }];
             let action = Action::OptionsAdd { app, phase: phase.into(), options: add };
             out.push(action, cause(by_hand, &format!("{phase} options")), effect, undo);
         }
     }
+}
+
+/// Whether an option is a mark for this plugin alone, which no container has to be made anew for.
+fn marks(option: &str) -> bool {
+    option.starts_with("--label=com.dokku.primary-image=")
 }
 
 fn mounts(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) {

@@ -73,10 +73,15 @@ pub fn create_with(root: &Path, program: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The file in a pushed tree by which the plugin's `post-extract` tells its `builder-build` that the push is refused.
+const REFUSED: &str = ".dokku-compose-refused";
+
 /// Triggers that the plugin implements, with the position of the app among their arguments, from 1.
 const PLUGIN_TRIGGERS: &[(&str, usize)] = &[
     ("post-container-create", 3),
     ("check-deploy", 1),
+    ("post-extract", 1),
+    ("builder-build", 2),
     ("pre-delete", 1),
     ("post-delete", 1),
     ("post-app-rename-setup", 1),
@@ -96,10 +101,17 @@ pub fn install_triggers(root: &Path) -> io::Result<()> {
         None => std::env::current_exe()?,
     };
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
-    let apps = quoted(&root.join("lib/data/compose/apps"));
+    let data = |name: &str| quoted(&root.join("lib/data/compose").join(name));
+    let (apps, settings) = (data("apps"), data("settings"));
     for (name, app) in PLUGIN_TRIGGERS {
-        let script =
-            format!("#!/bin/sh\n[ -f {apps}/\"${app}\" ] || exit 0\nexec {} trigger {name} \"$@\"\n", quoted(&program));
+        let known = format!("[ -f {apps}/\"${app}\" ] || [ -f {settings}/\"${app}\" ] || exit 0");
+        let ask = format!("{} trigger {name} \"$@\"", quoted(&program));
+        let script = match *name {
+            // As the plugin's own files have it: the mark is how a refusal reaches the build.
+            "post-extract" => format!("#!/bin/sh\n{known}\n{ask} || {{ : >\"$2/{REFUSED}\"; exit 1; }}\n"),
+            "builder-build" => format!("#!/bin/sh\n{known}\n[ ! -e \"$3/{REFUSED}\" ]\n"),
+            _ => format!("#!/bin/sh\n{known}\nexec {ask}\n"),
+        };
         world::write_program(&folder.join(name), &script)?;
     }
     Ok(())

@@ -206,6 +206,18 @@ fn take(created: &mut Created, name: &str, value: String) {
             }
             None => created.passed.push(value),
         },
+        "env-file" => {
+            // Docker's own reading: a line a variable, as it stands; those of `--env` win.
+            for line in std::fs::read_to_string(&value).unwrap_or_default().lines() {
+                match line.split_once('=') {
+                    _ if line.trim_start().starts_with('#') || line.trim().is_empty() => {}
+                    Some((key, value)) => {
+                        container.environment.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+                    }
+                    None => created.passed.push(line.trim().to_owned()),
+                }
+            }
+        }
         "label" => {
             let (key, value) = value.split_once('=').unwrap_or((&value, ""));
             container.labels.insert(key.to_owned(), value.to_owned());

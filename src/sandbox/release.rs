@@ -41,13 +41,13 @@ fn build(ctx: &mut Ctx, app: &str, sha: &str) -> Answer {
     fs::create_dir(&work)?;
     source::checkout(&ctx.world, app, sha, &work)?;
     let tree = context(ctx, app, &work)?;
-    let code = triggers::call(ctx, "post-extract", &[app, &tree.display().to_string(), sha])?;
-    if code != 0 {
-        return Err(Stop::Exit(code));
-    }
+    let place = tree.display().to_string();
+    // How it ends is not looked at: seen on a server.
+    triggers::call(ctx, "post-extract", &[app, &place, sha])?;
     let selected = ctx.world.property("builder", app, "selected");
     if selected == "null" {
-        return Ok(());
+        let code = triggers::call(ctx, "builder-build", &[&selected, app, &place])?;
+        return if code == 0 { Ok(()) } else { undone(ctx, app) };
     }
     if ctx.world.property("builder", app, "skip-cleanup") == "true" {
         ctx.step("DOKKU_SKIP_CLEANUP set. Skipping dokku cleanup");

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::store::{StoreError, TEMPORARY, list_all, list_names, random_hex, remove_tree, sync_dir};
+use super::store::{StoreError, TEMPORARY, create_dir, list_all, list_names, random_hex, remove_tree, sync_dir};
 use crate::site::Site;
 
 /// One project's folder: `state.json`, `versions/000N/`, `journal/<run>.jsonl`,
@@ -24,6 +24,13 @@ impl ProjectDir {
             return Err(StoreError::Name(project.to_owned()));
         }
         Ok(Self { project: project.to_owned(), root: site.project(project) })
+    }
+
+    /// The folder that keeps the versions of a destroyed project; nothing is created.
+    pub fn destroyed(site: &Site, project: &str) -> Result<Self, StoreError> {
+        let Self { project, .. } = Self::new(site, project)?;
+        let root = site.data().join("destroyed").join(&project);
+        Ok(Self { project, root })
     }
 
     /// Projects that have a folder, by name.
@@ -97,6 +104,11 @@ impl ProjectDir {
         self.run(run).join("log.jsonl")
     }
 
+    /// What a run came to.
+    pub fn summary_file(&self, run: &str) -> PathBuf {
+        self.run(run).join("summary.json")
+    }
+
     /// What happened to the project.
     pub fn events_file(&self) -> PathBuf {
         self.root.join("events.jsonl")
@@ -105,6 +117,16 @@ impl ProjectDir {
     /// The file that a run locks.
     pub fn lock_file(&self) -> PathBuf {
         self.root.join("lock")
+    }
+
+    /// The project's own settings.
+    pub fn settings_file(&self) -> PathBuf {
+        self.root.join("settings.json")
+    }
+
+    /// Who holds the project on purpose.
+    pub fn hold_file(&self) -> PathBuf {
+        self.root.join("hold.json")
     }
 
     /// Who holds the lock.
@@ -138,6 +160,22 @@ impl ProjectDir {
         Ok(())
     }
 
+    /// Moves the versions to the folder of destroyed projects, without what only a rollback needs: its secrets, whose
+    /// images are gone too. The history of an earlier project of that name goes. Only for the holder of the lock.
+    pub fn bury(&self, grave: &Self) -> Result<(), StoreError> {
+        if !self.versions().is_dir() {
+            return Ok(());
+        }
+        for version in list_names(&self.versions())? {
+            remove_tree(&self.versions().join(version).join("secrets"))?;
+        }
+        remove_tree(grave.root())?;
+        create_dir(grave.root())?;
+        let (from, to) = (self.versions(), grave.versions());
+        fs::rename(&from, &to).map_err(StoreError::io("move", &from))?;
+        sync_dir(grave.root())
+    }
+
     /// Forgets the project: the folder is gone at once, its content follows. Only for the holder of the lock.
     pub fn remove(&self) -> Result<(), StoreError> {
         let Some(parent) = self.root.parent() else {
@@ -156,7 +194,7 @@ impl ProjectDir {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::store::{create_dir, write_bytes};
+    use crate::state::store::write_bytes;
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {

@@ -43,6 +43,8 @@ pub struct State {
     pub fingerprints: BTreeMap<String, String>,
     /// Delivered files: target, then relative path, then SHA-256.
     pub delivered: BTreeMap<PathBuf, BTreeMap<String, String>>,
+    /// Hand changes that were accepted.
+    pub accepted: crate::plan::accept::AcceptedByService,
     /// When, RFC 3339.
     pub updated_at: String,
     /// The run that wrote it.

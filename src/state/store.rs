@@ -122,7 +122,7 @@ pub fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) 
     let parent = parent_of(path);
     let attempt = || {
         let mut temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY)
+            .prefix(&temporary_prefix(path))
             .permissions(fs::Permissions::from_mode(FILE_MODE))
             .tempfile_in(parent)?;
         write(temporary.as_file_mut())?;
@@ -218,8 +218,22 @@ pub(crate) fn list_all(path: &Path) -> Result<Vec<String>, StoreError> {
 
 /// A name for something that is being written beside `path`.
 pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf, StoreError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(parent_of(path).join(format!("{TEMPORARY}{name}-{}", random_hex(4)?)))
+    Ok(parent_of(path).join(format!("{}{}", temporary_prefix(path), random_hex(4)?)))
+}
+
+/// How the names begin under which `path` is written: a colon stands in no name of an app, so none is another's prefix.
+fn temporary_prefix(path: &Path) -> String {
+    format!("{TEMPORARY}{}:", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes what killed programs left of writing `path`. Only for who alone may write it.
+pub(crate) fn sweep(path: &Path) -> Result<(), StoreError> {
+    let parent = parent_of(path);
+    let prefix = temporary_prefix(path);
+    for name in list_all(parent)?.iter().filter(|name| name.starts_with(&prefix)) {
+        remove_tree(&parent.join(name))?;
+    }
+    Ok(())
 }
 
 /// Where root runs the program, what it writes still belongs to whom the folder belongs.
@@ -273,6 +287,17 @@ mod tests {
         assert_eq!(list_all(world.path()).unwrap(), ["state.json"]);
         let text = error.to_string();
         assert!(text.contains("state.json") && text.contains("free some space"), "{text}");
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_swept_and_nothing_else() {
+        let world = tempfile::tempdir().unwrap();
+        for name in [".tmp-shop:a1", ".tmp-shop-web:b2", "shop", "shop-web"] {
+            fs::write(world.path().join(name), "half").unwrap();
+        }
+        sweep(&world.path().join("shop")).unwrap();
+        assert_eq!(list_all(world.path()).unwrap(), [".tmp-shop-web:b2", "shop", "shop-web"]);
+        sweep(&world.path().join("none/there")).unwrap();
     }
 
     #[test]

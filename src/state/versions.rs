@@ -5,20 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Component, Path};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::project_dir::ProjectDir;
 use super::store::{self, StoreError};
 use crate::map::resources::Desired;
-use crate::plan::Plan;
+use crate::plan::{Kept, Plan};
 
 /// Format of `result.json`.
 pub const FORMAT: u32 = 1;
 
 /// How a version came to be: `result.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VersionResult {
     /// Format of the file; set when saved.
@@ -39,10 +40,16 @@ pub struct VersionResult {
     pub operations: usize,
     /// Milliseconds from the first operation to the commit.
     pub duration_ms: u64,
-    /// Image ids by service.
-    pub images: BTreeMap<String, String>,
     /// Exit codes of jobs by service.
     pub jobs: BTreeMap<String, i64>,
+    /// What is kept of each service, for rollbacks.
+    pub kept: BTreeMap<String, Kept>,
+    /// Calls of Dokku.
+    pub calls: u64,
+    /// The compose files in the order merged, by path below the version's files.
+    pub compose_files: Vec<String>,
+    /// The profiles that were active.
+    pub profiles: Vec<String>,
     /// The version that this one went back to.
     pub rolled_back_to: Option<u32>,
 }
@@ -58,7 +65,14 @@ pub struct Version {
     pub desired: Desired,
     /// What was done.
     pub plan: Plan,
+    /// The texts of its secrets by digest, which a rollback gives back.
+    pub secrets: BTreeMap<String, String>,
+    /// Delivered files and directories by digest: where they are. Ones beyond [`MOST`] bytes are not kept.
+    pub trees: BTreeMap<String, PathBuf>,
 }
+
+/// Bytes of a delivered file or directory that a version keeps at most.
+pub const MOST: u64 = 32 << 20;
 
 /// Writes a version folder whole. One of that number is an uncommitted run's and is replaced.
 pub fn write(dir: &ProjectDir, version: &Version) -> Result<(), StoreError> {
@@ -72,6 +86,18 @@ pub fn write(dir: &ProjectDir, version: &Version) -> Result<(), StoreError> {
             let file = files.join(inside(&target, name)?);
             store::create_dir(file.parent().unwrap_or(&files))?;
             store::write_bytes(&file, content)?;
+        }
+        let private = folder.join("secrets");
+        store::create_dir(&private)?;
+        for (digest, text) in &version.secrets {
+            store::write_bytes(&private.join(inside(&target, digest)?), text.as_bytes())?;
+        }
+        for (digest, from) in &version.trees {
+            if size(from).is_some_and(|bytes| bytes <= MOST) {
+                let to = private.join(TREES).join(inside(&target, digest)?);
+                store::create_dir(to.parent().unwrap_or(&private))?;
+                copy(from, &to).map_err(StoreError::io("copy", from))?;
+            }
         }
         store::write_json(&folder.join("desired.json"), &version.desired)?;
         store::write_json(&folder.join("plan.json"), &version.plan)?;
@@ -117,12 +143,42 @@ pub fn read(dir: &ProjectDir, number: u32) -> Result<Option<Version>, StoreError
     let mut files = BTreeMap::new();
     collect(&folder.join("files"), "", &mut files)?;
     let missing = |name: &str| StoreError::damaged(&folder, format!("{name} is missing"));
+    let private = folder.join("secrets");
+    let trees = store::list_names(&private.join(TREES))?;
+    let trees = trees.into_iter().map(|name| (name.clone(), private.join(TREES).join(name))).collect();
     Ok(Some(Version {
         result,
         files,
         desired: store::read_json(&folder.join("desired.json"))?.ok_or_else(|| missing("desired.json"))?,
         plan: store::read_json(&folder.join("plan.json"))?.ok_or_else(|| missing("plan.json"))?,
+        secrets: secrets(dir, number)?,
+        trees,
     }))
+}
+
+/// The texts of a version's secrets by digest; none where it has none.
+pub fn secrets(dir: &ProjectDir, number: u32) -> Result<BTreeMap<String, String>, StoreError> {
+    let private = dir.version(number).join("secrets");
+    let mut out = BTreeMap::new();
+    for name in store::list_names(&private)?.into_iter().filter(|name| name != TREES) {
+        let bytes = store::read(&private.join(&name))?.unwrap_or_default();
+        let text = String::from_utf8(bytes).map_err(|error| StoreError::damaged(&private, error.to_string()))?;
+        out.insert(name, text);
+    }
+    Ok(out)
+}
+
+/// Keeps further texts with a version that is there.
+pub fn add_secrets(dir: &ProjectDir, number: u32, texts: &BTreeMap<String, String>) -> Result<(), StoreError> {
+    let private = dir.version(number).join("secrets");
+    store::create_dir(&private)?;
+    for (digest, text) in texts {
+        let file = private.join(inside(&private, digest)?);
+        if !file.exists() {
+            store::write_bytes(&file, text.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the oldest versions so that `keep` remain, never `current` or a later one; the removed numbers.
@@ -134,6 +190,46 @@ pub fn retain(dir: &ProjectDir, keep: usize, current: u32) -> Result<Vec<u32>, S
         store::remove_tree(&dir.version(*number))?;
     }
     Ok(old)
+}
+
+/// The app or raw container of an image that a version keeps, `dokku-compose/NAME:vN`; `None` for any other image.
+pub fn kept_app(image: &str) -> Option<&str> {
+    let (app, tag) = image.strip_prefix("dokku-compose/")?.rsplit_once(':')?;
+    tag.strip_prefix('v').is_some_and(|digits| digits.parse::<u32>().is_ok()).then_some(app)
+}
+
+/// Folder of kept trees beside the secrets: what is delivered may be secret too.
+const TREES: &str = "trees";
+
+/// Bytes of a file or directory; `None` where it cannot be read.
+fn size(path: &Path) -> Option<u64> {
+    let meta = fs::symlink_metadata(path).ok()?;
+    if !meta.is_dir() {
+        return Some(meta.len());
+    }
+    fs::read_dir(path).ok()?.try_fold(0, |sum: u64, entry| Some(sum.saturating_add(size(&entry.ok()?.path())?)))
+}
+
+/// Copies a file or directory with permissions and links.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let meta = fs::symlink_metadata(from)?;
+    if meta.file_type().is_symlink() {
+        std::os::unix::fs::symlink(fs::read_link(from)?, to)
+    } else if meta.is_dir() {
+        fs::create_dir(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            if entry.file_name() != ".git" {
+                copy(&entry.path(), &to.join(entry.file_name()))?;
+            }
+        }
+        // Its owner can always tidy it up.
+        fs::set_permissions(to, fs::Permissions::from_mode(meta.permissions().mode() | 0o700))
+    } else if meta.is_file() {
+        fs::copy(from, to).map(drop)
+    } else {
+        Ok(())
+    }
 }
 
 /// A path that stays inside the folder that it is joined to.

@@ -1,8 +1,10 @@
 //! The one printer: human, JSON, quiet; progress; masking.
 
 pub mod mask;
+pub mod metrics;
 pub mod plan;
 pub mod progress;
+pub mod trace;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -49,6 +51,11 @@ impl Printer {
     /// Whether results are JSON: steps are silent then.
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    /// Whether only results and warnings are printed.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     fn line(&self, mut to: impl Write, text: &str) {

@@ -1,7 +1,8 @@
 //! What a run shows while it goes on: one line an event for people, or JSON lines with stable codes.
 
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -15,12 +16,41 @@ pub struct Progress<'a> {
     events: bool,
     total: AtomicUsize,
     done: AtomicUsize,
+    began: Instant,
+    expected: Option<Duration>,
+    terminal: bool,
 }
 
 impl<'a> Progress<'a> {
     /// `events`: JSON lines instead of lines for people.
     pub fn new(printer: &'a Printer, events: bool) -> Self {
-        Self { printer, events, total: AtomicUsize::new(0), done: AtomicUsize::new(0) }
+        Self {
+            printer,
+            events,
+            total: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
+            began: Instant::now(),
+            expected: None,
+            terminal: std::io::stdout().is_terminal(),
+        }
+    }
+
+    /// Says on a terminal how long earlier runs of the same operations took.
+    pub fn expecting(self, expected: Option<Duration>) -> Self {
+        Self { expected, ..self }
+    }
+
+    /// `3/12`, on a terminal with the time so far and the one expected: `3/12, 14 s of about 40 s`.
+    fn count(&self, number: usize) -> String {
+        let total = self.total.load(Ordering::Relaxed);
+        let so_far = self.began.elapsed().as_secs();
+        match (self.terminal, self.expected) {
+            (false, _) => format!("{number}/{total}"),
+            (true, None) => format!("{number}/{total}, {so_far} s"),
+            (true, Some(expected)) => {
+                format!("{number}/{total}, {so_far} s of about {} s", expected.as_secs_f64().ceil())
+            }
+        }
     }
 
     fn human(&self, event: &Event<'_>) {
@@ -30,16 +60,15 @@ impl<'a> Progress<'a> {
             Event::Started { op } if is_long(op) => printer.step(&describe(op)),
             Event::Started { .. } | Event::UndoStarted { .. } => {}
             Event::Line { text, .. } if text.trim().is_empty() => {}
-            Event::Line { op, text } => match op.map(|op| op.service.as_str()).filter(|service| !service.is_empty()) {
+            Event::Line { op, text } => match op.map(|op| &*op.service).filter(|service| !service.is_empty()) {
                 Some(service) => printer.detail(&format!("{service} | {text}")),
                 None => printer.detail(text),
             },
             Event::Retry { message, attempt, .. } => printer.detail(&format!("{message}: try {attempt}")),
             Event::Done { op, done, elapsed } => {
                 let number = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-                let total = self.total.load(Ordering::Relaxed);
                 let detail = if done.detail.is_empty() { String::new() } else { format!(", {}", done.detail) };
-                printer.step(&format!("[{number}/{total}] {} ({}{detail})", describe(op), seconds(*elapsed)));
+                printer.step(&format!("[{}] {} ({}{detail})", self.count(number), describe(op), seconds(*elapsed)));
             }
             Event::Failed { op, error, elapsed } => {
                 printer.warn(&format!("{} failed after {}: {}", describe(op), seconds(*elapsed), error.message));

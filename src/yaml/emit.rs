@@ -61,7 +61,7 @@ impl Serialize for Tree<'_> {
             Kind::Seq(items) => return serializer.collect_seq(items.iter().map(Tree)),
             Kind::Map(map) => {
                 let entries = map.entries.iter();
-                return serializer.collect_map(entries.map(|(key, entry)| (key, Tree(&entry.value))));
+                return serializer.collect_map(entries.map(|(key, entry)| (key.as_str(), Tree(&entry.value))));
             }
             Kind::Scalar(scalar) => scalar,
         };
@@ -166,7 +166,7 @@ text: |
         let expected = "a: 292\nb: \"0444\"\nc: 1000.0\nd: \"2001-01-01\"\ne: null\nf: \"yes\"\ng:\n  - true\n";
         assert_eq!(emit_node(&node[0]).unwrap(), expected);
         let large = Node {
-            kind: Kind::Scalar(Scalar { text: u64::MAX.to_string(), style: Style::Plain }),
+            kind: Kind::Scalar(Scalar { text: u64::MAX.to_string().into(), style: Style::Plain }),
             span: Default::default(),
             tag: None,
         };

@@ -4,16 +4,18 @@
 //! here, by the rules of the YAML reader that Docker Compose uses (go.yaml.in/yaml/v4).
 
 mod alias;
+pub mod anchors;
 mod errors;
 mod tag;
 
+use std::borrow::Cow;
+
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, Tag};
-use indexmap::map;
 
 use crate::diag::{Diagnostic, FileId, Span};
 
 use self::alias::Anchors;
-use super::node::{Entry, Kind, Map, Node, Scalar, Style};
+use super::node::{Entry, Kind, Map, Node, Scalar, Style, Text};
 use super::scalar::Value;
 use super::{merge_key, text};
 
@@ -145,7 +147,7 @@ impl<'t> Loader<'t> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.open_anchor(anchor)?;
-                let built = self.scalar(text.into_owned(), style, tag.as_deref(), here);
+                let built = self.scalar(text, style, tag.as_deref(), here);
                 self.anchors.close(anchor, &built)?;
                 Ok(built)
             }
@@ -186,11 +188,11 @@ impl<'t> Loader<'t> {
         Ok(())
     }
 
-    fn scalar(&mut self, mut text: String, style: ScalarStyle, tag: Option<&Tag>, mut here: Span) -> Built {
+    fn scalar(&mut self, mut text: Cow<'t, str>, style: ScalarStyle, tag: Option<&Tag>, mut here: Span) -> Built {
         let style = match style {
             // The parser writes `~` for a value that is not there; only its span tells.
             ScalarStyle::Plain if here.start == here.end => {
-                text.clear();
+                text = Cow::Borrowed("");
                 Style::Empty
             }
             ScalarStyle::Plain => Style::Plain,
@@ -198,7 +200,7 @@ impl<'t> Loader<'t> {
             ScalarStyle::Literal | ScalarStyle::Folded => {
                 // go-yaml gives no line break where the file ends without one.
                 if here.end as usize == self.text.len() && !self.text.ends_with('\n') && text.ends_with('\n') {
-                    text.pop();
+                    text.to_mut().pop();
                 }
                 here.end = self.trimmed_end(here);
                 Style::Block
@@ -206,11 +208,15 @@ impl<'t> Loader<'t> {
         };
         let (style, tag) = self.apply_tag(style, &text, tag, here);
         let cost = 1 + text.len() / 64;
-        Built { node: Node { kind: Kind::Scalar(Scalar { text, style }), span: here, tag }, cost, height: 0 }
+        Built {
+            node: Node { kind: Kind::Scalar(Scalar { text: text.into(), style }), span: here, tag },
+            cost,
+            height: 0,
+        }
     }
 
     /// The style and the local tag of a scalar after its tag has been applied.
-    fn apply_tag(&mut self, style: Style, text: &str, tag: Option<&Tag>, here: Span) -> (Style, Option<String>) {
+    fn apply_tag(&mut self, style: Style, text: &str, tag: Option<&Tag>, here: Span) -> (Style, Option<Box<Text>>) {
         let applied = tag.map_or(Ok((style, None)), |tag| tag::apply(tag, style, text));
         applied.unwrap_or_else(|core| {
             self.found(
@@ -238,6 +244,7 @@ impl<'t> Loader<'t> {
             height = height.max(item.height + 1);
             items.push(item.node);
         };
+        items.shrink_to_fit();
         let span = collection_span(start, end, last);
         let node = Node { kind: Kind::Seq(items), span, tag: tag.and_then(tag::local) };
         Ok(Built { node, cost, height })
@@ -271,6 +278,7 @@ impl<'t> Loader<'t> {
                 self.found(finding);
             }
         }
+        map.entries.shrink_to_fit();
         let span = collection_span(start, end, last);
         let node = Node { kind: Kind::Map(map), span, tag: tag.and_then(tag::local) };
         Ok(Built { node, cost, height })
@@ -292,14 +300,12 @@ impl<'t> Loader<'t> {
         if !matches!(scalar.value(), Value::Str(_)) {
             self.found(not_a_string_key(&scalar, place));
         }
-        match map.entries.entry(scalar.text) {
-            map::Entry::Occupied(old) => {
-                let finding = duplicate(old.key(), old.get().key, place);
+        match map.entries.get(&scalar.text) {
+            Some(old) => {
+                let finding = duplicate(&scalar.text, old.key, place);
                 self.found(finding);
             }
-            map::Entry::Vacant(free) => {
-                free.insert(Entry { key: place, value });
-            }
+            None => drop(map.entries.insert(scalar.text, Entry { key: place, value })),
         }
     }
 
@@ -367,7 +373,7 @@ impl<'t> Loader<'t> {
 }
 
 fn empty(span: Span) -> Built {
-    let kind = Kind::Scalar(Scalar { text: String::new(), style: Style::Empty });
+    let kind = Kind::Scalar(Scalar { text: Text::default(), style: Style::Empty });
     Built { node: Node { kind, span, tag: None }, cost: 1, height: 0 }
 }
 

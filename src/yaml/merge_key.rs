@@ -28,7 +28,7 @@ pub(super) fn merge_into(map: &mut Map, key: Span, value: Node) -> Result<(), Di
 
 fn take_missing(map: &mut Map, other: Map) {
     for (name, entry) in other.entries {
-        map.entries.entry(name).or_insert(entry);
+        map.entries.get_or_insert_with(name, || entry);
     }
 }
 

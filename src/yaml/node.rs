@@ -1,8 +1,11 @@
 //! The spanned tree that every phase reads and changes.
 
-use indexmap::IndexMap;
-
+use super::entries::Entries;
 use crate::diag::Span;
+
+/// A key or the text of a scalar. Most of them are short and lie in their node, and a longer one is shared by its
+/// copies: a tree of a large file has few allocations of its own.
+pub type Text = smol_str::SmolStr;
 
 /// One YAML value with the place where it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +15,7 @@ pub struct Node {
     /// Where the value stands; for a value made by a program, where its cause stands.
     pub span: Span,
     /// An explicit local tag such as `!reset` or `!override`, with its `!`.
-    pub tag: Option<String>,
+    pub tag: Option<Box<Text>>,
 }
 
 /// The three YAML node kinds.
@@ -30,7 +33,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
     /// The text after YAML's own escapes and folding.
-    pub text: String,
+    pub text: Text,
     /// How it was written; only a plain scalar may be null, a boolean or a number.
     pub style: Style,
 }
@@ -52,7 +55,7 @@ pub enum Style {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Map {
     /// Entries by key text.
-    pub entries: IndexMap<String, Entry>,
+    pub entries: Entries,
 }
 
 /// One `key: value` of a mapping.
@@ -68,7 +71,7 @@ impl Default for Node {
     /// A null that stands nowhere.
     fn default() -> Self {
         Self {
-            kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Empty }),
+            kind: Kind::Scalar(Scalar { text: Text::default(), style: Style::Empty }),
             span: Span::default(),
             tag: None,
         }
@@ -105,5 +108,16 @@ impl Node {
             Kind::Scalar(scalar) => Some(scalar),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_small() {
+        // A thousand services are some fifty thousand nodes.
+        assert!(size_of::<Node>() <= 64, "{}", size_of::<Node>());
     }
 }

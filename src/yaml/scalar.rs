@@ -1,6 +1,8 @@
 //! Types of scalars as compose-go's YAML reader (go.yaml.in/yaml/v4) gives them, and the text
 //! that Go prints for each, which is what `docker compose config` shows in an environment map.
 
+use std::borrow::Cow;
+
 use super::node::{Scalar, Style};
 use super::timestamp::{self, Timestamp};
 
@@ -66,7 +68,7 @@ fn number(text: &str) -> Value<'_> {
     if let Some(time) = timestamp::parse(text) {
         return Value::Timestamp(time);
     }
-    let plain = text.replace('_', "");
+    let plain = if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     if let Some(int) = integer(&plain) {
         return Value::Int(int);
     }
@@ -191,11 +193,11 @@ mod tests {
 
     #[test]
     fn only_plain_scalars_have_types() {
-        let scalar = |style| Scalar { text: "0444".to_owned(), style };
+        let scalar = |style| Scalar { text: "0444".into(), style };
         assert_eq!(scalar(Style::Plain).value(), Value::Int(292));
         assert_eq!(scalar(Style::Quoted).value(), Value::Str("0444"));
         assert_eq!(scalar(Style::Block).value(), Value::Str("0444"));
-        assert!(Scalar { text: String::new(), style: Style::Empty }.is_null());
-        assert!(!Scalar { text: String::new(), style: Style::Quoted }.is_null());
+        assert!(Scalar { text: "".into(), style: Style::Empty }.is_null());
+        assert!(!Scalar { text: "".into(), style: Style::Quoted }.is_null());
     }
 }

@@ -33,6 +33,10 @@ pub fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
 
 /// The first character that YAML does not allow anywhere in a file, with its byte offset.
 pub(super) fn forbidden_character(text: &str, file: FileId) -> Option<Diagnostic> {
+    // Most files are ASCII, for which a look at the bytes is enough.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
+        return None;
+    }
     let (at, character) = text.char_indices().find(|(at, character)| {
         let forbidden = matches!(character,
             '\0'..='\u{08}' | '\u{0B}' | '\u{0C}' | '\u{0E}'..='\u{1F}' | '\u{7F}'..='\u{84}'

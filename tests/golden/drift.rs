@@ -101,7 +101,7 @@ fn what_the_file_asks_for_comes_back() {
         let plan = there.plan();
         let text = show::plan(&plan);
         assert!(plan.ops.iter().any(|op| op.cause == *words), "{words}:\n{text}");
-        assert!(plan.ops.iter().all(|op| op.service == "web"), "{words}: only web is touched:\n{text}");
+        assert!(plan.ops.iter().all(|op| &*op.service == "web"), "{words}: only web is touched:\n{text}");
         undo::leads_back(words, &there.server, &plan);
         there.server.run(&plan);
         assert_eq!(there.server.observed.apps["shop-web"], wanted, "{words}");
@@ -173,7 +173,7 @@ fn what_went_missing_is_made_again() {
         let plan = there.plan();
         let text = show::plan(&plan);
         assert!(text.lines().any(|line| line.starts_with(&format!("{row} | "))), "{row}:\n{text}");
-        let mut services: Vec<&str> = plan.ops.iter().map(|op| op.service.as_str()).collect();
+        let mut services: Vec<&str> = plan.ops.iter().map(|op| &*op.service).collect();
         services.dedup();
         assert_eq!(services, *touched, "{row}:\n{text}");
         undo::leads_back(row, &there.server, &plan);

@@ -8,8 +8,10 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 mod drift;
+mod export;
 mod project;
 mod purity;
+mod schema;
 mod server;
 mod show;
 mod undo;
@@ -75,7 +77,11 @@ fn every_feature_becomes_what_is_recorded() {
     for dir in &cases {
         let observed = project::server(dir);
         let planned = project::plan(dir, None, &observed, None);
-        let text = planned.plan.as_ref().map_or("refused\n".to_owned(), show::plan);
+        let tally = &planned.tally;
+        let text = match &planned.plan {
+            Some(plan) => format!("{} of {} keys honoured\n{}", tally.honoured(), tally.total(), show::plan(plan)),
+            None => "refused\n".to_owned(),
+        };
         let text = project::place_free(&text, dir);
         let findings = if planned.findings.is_empty() { String::new() } else { planned.findings + "\n" };
         let same = [agrees(&dir.join("plan.txt"), &text), agrees(&dir.join("warnings.txt"), &findings)];

@@ -6,8 +6,10 @@ use std::path::Path;
 use dokku_compose::compose::{Disk, Request, load};
 use dokku_compose::diag::{Diagnostic, Severity, Sources, Style, render};
 use dokku_compose::docker::{ImageFacts, NetworkFacts, VolumeFacts};
+use dokku_compose::map::fates::Tally;
+use dokku_compose::map::policy::Policy;
 use dokku_compose::map::resources::Desired;
-use dokku_compose::map::{Context, Findings, map, precheck};
+use dokku_compose::map::{Context, Findings, is_remote, map, precheck};
 use dokku_compose::model::Project;
 use dokku_compose::observe::Observed;
 use dokku_compose::plan::{Inputs, Last, Plan, conflicts, reconcile};
@@ -25,6 +27,8 @@ pub struct Planned {
     pub desired: Desired,
     /// `None` where an error forbids it.
     pub plan: Option<Plan>,
+    /// How many keys are honoured.
+    pub tally: Tally,
     /// All findings as they are drawn.
     pub findings: String,
 }
@@ -33,13 +37,49 @@ pub struct Planned {
 pub(crate) fn plan(dir: &Path, name: Option<&str>, observed: &Observed, last: Option<&Last>) -> Planned {
     let mut request = Request::new(dir);
     request.project_name = name.map(str::to_owned);
-    let loaded = load(&request, &Disk::default());
+    plan_of(dir, &request, observed, last)
+}
+
+/// The same for files that are named.
+pub(crate) fn plan_of(dir: &Path, request: &Request, observed: &Observed, last: Option<&Last>) -> Planned {
+    let policy = match std::fs::read_to_string(dir.join("policy.json")) {
+        Ok(text) => {
+            let lists: BTreeMap<String, Vec<String>> = serde_json::from_str(&text).unwrap();
+            let list = |name: &str| lists.get(name).cloned().unwrap_or_default();
+            Policy { paths: list("paths"), privileges: list("privileges"), settings: "" }
+        }
+        // Which privileges are refused is the matter of few cases.
+        Err(_) => Policy { privileges: vec!["all".into()], ..Policy::default() },
+    };
+    policy_plan(dir, request, observed, last, &policy)
+}
+
+/// The same for any request, with what the administrator allows. What is to be fetched from elsewhere is at `fetched`.
+pub(crate) fn policy_plan(
+    dir: &Path,
+    request: &Request,
+    observed: &Observed,
+    last: Option<&Last>,
+    policy: &Policy,
+) -> Planned {
+    let loaded = load(request, &Disk::default());
     let mut found = loaded.diagnostics.items.clone();
     let Some(project) = &loaded.project else {
-        return Planned { desired: Desired::default(), plan: None, findings: drawn(dir, &found, &loaded.sources) };
+        let tally = Tally::default();
+        return Planned {
+            desired: Desired::default(),
+            plan: None,
+            tally,
+            findings: drawn(dir, &found, &loaded.sources),
+        };
     };
     found.extend(precheck::check(project).items);
     let findings = Findings::default();
+    let remote = project.services.values().filter_map(|service| service.build.as_ref()?.context.clone());
+    let fetched = remote
+        .filter(|context| dir.join("fetched").is_dir() && is_remote(context))
+        .map(|context| (context, dir.join("fetched")))
+        .collect();
     let site = Site::from_env(&BTreeMap::new());
     let domains = ["dokku.me".to_owned()];
     let reserved: BTreeSet<String> = ["apps", "compose", "config", "postgres", "redis"].map(str::to_owned).into();
@@ -52,21 +92,25 @@ pub(crate) fn plan(dir: &Path, name: Option<&str>, observed: &Observed, last: Op
         volumes: &observed.volumes,
         domains: &domains,
         remembered: last.map(|last| &last.desired),
-        allowed_paths: &[],
+        policy,
+        fetched: &fetched,
         reserved: &reserved,
         sent: None,
+        contexts: Default::default(),
         findings: &findings,
     };
     let desired = map(&ctx);
+    let tally = findings.tally();
     found.extend(findings.into_diagnostics().items);
     let positions = positions(project, &loaded.sources, &desired);
-    let inputs = Inputs { desired: &desired, observed, last, positions: &positions };
+    let inputs =
+        Inputs { desired: &desired, observed, last, positions: &positions, back: None, wishes: Default::default() };
     let owned = last.into_iter().flat_map(|last| last.desired.services.values());
     let owned = owned.map(|service| service.kind.resource_name().to_owned()).collect();
     found.extend(conflicts(&inputs, &owned, &|path| project.key_span(path)));
     let refused = found.iter().any(|finding| finding.severity == Severity::Error);
     let plan = (!refused).then(|| reconcile(&inputs));
-    Planned { findings: drawn(dir, &found, &loaded.sources), desired, plan }
+    Planned { findings: drawn(dir, &found, &loaded.sources), desired, plan, tally }
 }
 
 /// `file:line:column` of services, and of networks and volumes by their name on the server.
@@ -119,8 +163,10 @@ pub(crate) fn server(dir: &Path) -> Observed {
         observed.volumes.insert(name.clone(), VolumeFacts { name, ..VolumeFacts::default() });
     }
     for name in there.networks {
-        observed.networks.insert(name.clone(), NetworkFacts { name, ..NetworkFacts::default() });
+        let subnets = there.subnets.get(&name).cloned().into_iter().collect();
+        observed.networks.insert(name.clone(), NetworkFacts { name, subnets, ..NetworkFacts::default() });
     }
+    observed.volume_users = there.volume_users;
     observed
 }
 
@@ -131,4 +177,8 @@ struct There {
     images: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
     volumes: Vec<String>,
     networks: Vec<String>,
+    /// Of a network.
+    subnets: BTreeMap<String, String>,
+    /// Containers outside of the project that run with a volume.
+    volume_users: BTreeMap<String, Vec<String>>,
 }

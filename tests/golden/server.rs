@@ -88,7 +88,7 @@ impl Server {
                 None => {}
             },
             Action::FilesRemove { target } => drop(self.files.remove(target)),
-            Action::HooksWrite { app, hooks } => drop(self.hooks.insert(app.clone(), hooks.clone())),
+            Action::HooksWrite { app, hooks } => drop(self.hooks.insert(app.clone(), (**hooks).clone())),
             Action::HooksRemove { app } => drop(self.hooks.remove(app)),
             Action::AppCreate { app } => self.create(app),
             Action::AppDestroy { app } => {
@@ -144,7 +144,11 @@ impl Server {
             }
             Action::Deploy { app, source } => self.deploy(app, source),
             Action::Rebuild { app } | Action::Restart { app } | Action::Start { app } => self.start(app),
-            Action::ReleaseKeep { .. } | Action::Await { .. } => {}
+            Action::ReleaseKeep { .. }
+            | Action::ReleaseRecord { .. }
+            | Action::ReleaseForget { .. }
+            | Action::ImageKeep { .. }
+            | Action::Await { .. } => {}
             Action::ReleaseRestore { app, release } => self.restore(app, release),
             Action::Stop { app } => drop(self.observed.app_containers.remove(app)),
             Action::ImagePull { image, .. } => self.image(image),

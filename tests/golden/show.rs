@@ -12,7 +12,8 @@ use serde_json::Value;
 pub(crate) fn plan(plan: &Plan) -> String {
     let mut out = String::new();
     for row in &plan.rows {
-        line(&mut out, &format!("{} {} | {} | {} | {}", row.symbol, row.name, row.what, row.detail, row.at));
+        let class = row.class.map(|class| format!("[{}] ", class.word())).unwrap_or_default();
+        line(&mut out, &format!("{} {} | {} | {class}{} | {}", row.symbol, row.name, row.what, row.detail, row.at));
     }
     line(&mut out, &format!("= {}", summary(plan)));
     for op in &plan.ops {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dokku_compose::map::resources::{Desired, Kind};
 use dokku_compose::plan::raw::HASH_LABEL;
-use dokku_compose::plan::{Action, Last, Plan};
+use dokku_compose::plan::{Action, Class, Last, Plan};
 
 use crate::server::Server;
 use crate::{agrees, directories, features, fixtures, project, show};
@@ -81,7 +81,7 @@ fn remember(desired: Desired) -> Last {
         Kind::Job(raw) => Some((service.name.clone(), raw.container.labels[HASH_LABEL].clone())),
         _ => None,
     });
-    Last { jobs: jobs.collect(), desired }
+    Last { jobs: jobs.collect(), desired, version: 1, ..Last::default() }
 }
 
 #[test]
@@ -140,9 +140,63 @@ fn services_that_did_not_change_are_not_touched() {
         let update = Update::read(&case);
         let Some(plan) = &update.plan else { continue };
         for row in plan.rows.iter().filter(|row| row.symbol == '=') {
-            assert!(plan.ops.iter().all(|op| op.service != row.name), "{}: {}", case.display(), row.name);
+            assert!(plan.ops.iter().all(|op| *op.service != *row.name), "{}: {}", case.display(), row.name);
         }
         let destroys = |action: &Action| matches!(action, Action::AppDestroy { .. } | Action::VolumeRemove { .. });
         assert!(!plan.ops.iter().any(|op| destroys(&op.action)), "{}: an import destroys nothing", case.display());
+    }
+}
+
+/// Case, the services that change with their class, and the words of the only operations that may then disturb a
+/// container.
+type Smallest = (&'static str, &'static [(&'static str, Class)], &'static [&'static str]);
+
+const SMALLEST: &[Smallest] = &[
+    ("nothing", &[], &[]),
+    ("scale", &[("web", Class::Scale)], &["ps:scale shop-web"]),
+    ("container-scale", &[("db", Class::Scale)], &["docker rename shop-db-2", "docker rename shop-db-3"]),
+    ("port", &[("web", Class::None)], &[]),
+    ("domain-moved", &[("api", Class::None), ("web", Class::None)], &[]),
+    ("variable", &[("web", Class::Config)], &["ps:restart shop-web"]),
+    ("label", &[("web", Class::Config)], &["ps:restart shop-web"]),
+    ("resources", &[("web", Class::Config)], &["ps:restart shop-web"]),
+    ("image", &[("web", Class::Image)], &["git:from-image shop-web"]),
+    ("container-image", &[("db", Class::Recreate)], &["docker rename shop-db", "run container shop-db"]),
+];
+
+#[test]
+fn each_class_of_change_disturbs_as_little_as_it_may() {
+    let disturbs = |action: &Action| match action {
+        Action::Scale { deploy, .. } => *deploy,
+        Action::Deploy { .. }
+        | Action::Rebuild { .. }
+        | Action::Restart { .. }
+        | Action::Start { .. }
+        | Action::Stop { .. }
+        | Action::ReleaseRestore { .. }
+        | Action::AppCreate { .. }
+        | Action::AppDestroy { .. }
+        | Action::ContainerRun { .. }
+        | Action::ContainerRemove { .. }
+        | Action::ContainerStash { .. }
+        | Action::JobRun { .. } => true,
+        _ => false,
+    };
+    for (case, classes, words) in SMALLEST {
+        let plan = Update::read(&fixtures().join("updates").join(case)).plan.unwrap();
+        let mut found: Vec<(&str, Class)> =
+            plan.rows.iter().filter_map(|row| Some((row.name.as_str(), row.class?))).collect();
+        found.sort_unstable_by_key(|(name, _)| name.to_owned());
+        assert_eq!(found, *classes, "{case}:\n{}", show::plan(&plan));
+        let disturbing: Vec<String> = plan
+            .ops
+            .iter()
+            .filter(|op| disturbs(&op.action))
+            .map(|op| dokku_compose::apply::by_hand::title(&op.action))
+            .collect();
+        assert_eq!(disturbing.len(), words.len(), "{case}: {disturbing:?}");
+        for (title, word) in disturbing.iter().zip(*words) {
+            assert!(title.starts_with(word), "{case}: {title} is not {word}");
+        }
     }
 }

@@ -22,7 +22,7 @@ fn networks_come_and_go() {
     let Some(server) = Server::with_engine() else { return };
     let spec = network(&server, "net");
     let before = server.engine_state();
-    let create = Action::NetworkCreate { spec: spec.clone() };
+    let create = Action::NetworkCreate { spec: Box::new(spec.clone()) };
     server.ensure(&create);
     let facts = server.engine.network(&spec.name).unwrap().unwrap();
     assert_eq!((facts.driver.as_str(), &facts.labels), ("bridge", &spec.labels));
@@ -37,7 +37,7 @@ fn a_network_of_somebody_else_is_refused_and_stays() {
     let other = NetworkSpec { labels: labels(&[(PROJECT_LABEL, "another")]), ..spec.clone() };
     server.engine.network_create(&other).unwrap();
     let before = server.engine_state();
-    let error = server.run(&Action::NetworkCreate { spec }).unwrap_err();
+    let error = server.run(&Action::NetworkCreate { spec: Box::new(spec) }).unwrap_err();
     assert!(error.message.contains("already exists"), "{error}");
     assert_eq!(server.engine_state(), before);
 }
@@ -57,7 +57,7 @@ fn volumes_come_and_go() {
 fn a_container_is_found_by_its_aliases() {
     let Some(server) = Server::with_engine() else { return };
     let net = network(&server, "net-alias");
-    server.run(&Action::NetworkCreate { spec: net.clone() }).unwrap();
+    server.run(&Action::NetworkCreate { spec: Box::new(net.clone()) }).unwrap();
     let before = server.engine_state();
     let mut spec = server.spec("alias", "1", &[]);
     spec.hostname = "the-database".to_owned();
@@ -112,7 +112,7 @@ impl Pair {
         let server = Server::with_engine()?;
         let net = network(&server, &format!("{what}-net"));
         let volume = VolumeSpec { name: server.volume(&format!("{what}-data")), ..VolumeSpec::default() };
-        server.run(&Action::NetworkCreate { spec: net.clone() }).unwrap();
+        server.run(&Action::NetworkCreate { spec: Box::new(net.clone()) }).unwrap();
         server.run(&Action::VolumeCreate { spec: volume.clone() }).unwrap();
         let started = |name: &str| format!("echo {name} >>/data/starts; exec /standin serve");
         let mut old = server.spec(what, "old", &["sh", "-c", &started("old")]);

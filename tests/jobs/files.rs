@@ -343,7 +343,7 @@ fn the_notes_for_the_triggers() {
     let server = Server::new();
     let hooks = AppHooks { project: "runner-test".into(), service: "web".into(), ..AppHooks::default() };
     let (write, remove) = (
-        Action::HooksWrite { app: "runner-test-web".into(), hooks: hooks.clone() },
+        Action::HooksWrite { app: "runner-test-web".into(), hooks: Box::new(hooks.clone()) },
         Action::HooksRemove { app: "runner-test-web".into() },
     );
     server.ensure(&write);

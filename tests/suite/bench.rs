@@ -215,10 +215,29 @@ impl Bench {
         fs::copy(self.world.path(name), self.path("saved").join(name)).unwrap();
     }
 
-    /// Brings the kept world back.
+    /// Brings the kept world back, once nothing works in this one any more: the calls of a killed program go on without
+    /// it.
     pub fn restore(&self) {
+        let until = Instant::now() + LIMIT;
+        while let Some(busy) = self.busy() {
+            assert!(Instant::now() < until, "still at work: {busy}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         fs::remove_dir_all(self.world.root()).unwrap();
         copy(&self.path("saved"), self.world.root());
+    }
+
+    /// The command line of a program that works in this world.
+    fn busy(&self) -> Option<String> {
+        let root = self.world.root().display().to_string();
+        fs::read_dir("/proc").unwrap().flatten().find_map(|process| {
+            process.file_name().to_str()?.parse::<u32>().ok()?;
+            // One that has ended meanwhile is no longer there to read.
+            let line = fs::read(process.path().join("cmdline")).ok()?;
+            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+            let named = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(&root);
+            (named(&line) || named(&environment)).then(|| String::from_utf8_lossy(&line).replace('\0', " "))
+        })
     }
 
     /// Puts the plugin's trigger files into the world, as Dokku has them of every plugin.

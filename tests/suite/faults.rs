@@ -1,9 +1,11 @@
 //! Every call fails in turn: the server is afterwards as it was before.
 
+use std::sync::Mutex;
+
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, PROJECT, Ran};
-use crate::crash::Scene;
+use crate::scene::{Scene, on_each};
 use crate::stacks::{self, Stack};
 
 /// What became of a run with a fault.
@@ -63,15 +65,16 @@ impl Tally {
 
 /// Imports once for each call, with the faults that `make` says for its number.
 fn every_call(stack: &Stack, update: bool, what: &str, make: fn(u64) -> Value) {
-    let scene = Scene::new(stack, update, Bench::new());
-    let mut tally = Tally::default();
-    for number in 1..=scene.calls {
+    let scenes = Scene::several(stack, update);
+    let tally = Mutex::new(Tally::default());
+    on_each(&scenes, usize::try_from(scenes[0].calls).unwrap(), |scene, index| {
+        let number = index as u64 + 1;
         scene.bench.restore();
         scene.bench.faults(&make(number));
         let ran = scene.bench.import(&[]);
-        tally.judge(&scene, &ran, &format!("call {number}"));
-    }
-    tally.end(&format!("{what}, {} calls", scene.calls));
+        tally.lock().unwrap().judge(scene, &ran, &format!("call {number}"));
+    });
+    tally.into_inner().unwrap().end(&format!("{what}, {} calls", scenes[0].calls));
 }
 
 /// The call does nothing and says so.
@@ -176,6 +179,24 @@ fn a_failed_undo_is_stuck_until_recover() {
     scene.before.same(&scene.bench.snapshot(), "after the undo that was stuck");
     scene.bench.import(&[]).ends(0);
     scene.after.same(&scene.bench.snapshot().without_commits(), "after the import that followed");
+}
+
+#[test]
+fn a_clean_up_that_fails_is_gone_on_with() {
+    let scene = Scene::new(&stacks::SHOP, true, Bench::new());
+    scene.bench.restore();
+    let refused = |nth: u64| json!({ "match": "container_remove shop-db.replaced", "nth": nth, "do": "fail", "message": "played refusal" });
+    // The first is the one before the container gets that name.
+    scene.bench.faults(&json!({ "engine": [refused(2), refused(3), refused(4)] }));
+    let ran = scene.bench.import(&[]).ends(0);
+    assert!(ran.err.contains("docker rm -f shop-db.replaced"), "the command to do it by hand is missing: {}", ran.err);
+    assert!(scene.bench.containers().contains_key("shop-db.replaced"));
+    // Nothing new is begun beside it.
+    scene.bench.faults(&json!({ "engine": [refused(0)] }));
+    scene.bench.import(&[]).ends(4);
+    scene.bench.no_faults();
+    scene.bench.import(&[]).ends(0);
+    scene.after.same(&scene.bench.snapshot().without_commits(), "after the clean-up");
 }
 
 #[test]

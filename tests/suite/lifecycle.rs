@@ -1,5 +1,7 @@
 //! What an operator does with a project, from the first import to its end.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, PROJECT};
@@ -204,12 +206,39 @@ fn destroy_leaves_the_server_as_it_was() {
             assert!(!fresh.difference(&now).is_empty(), "the volume is gone");
         }
         fresh.same(
-            &now.without(|path| !volumes && path == "volume shop_data"),
+            &now.without(|path| {
+                !volumes && path == "volume shop_data" || path.starts_with("lib/data/compose/destroyed/shop/")
+            }),
             &format!("{} with volumes {volumes}", stack.name),
         );
         assert!(!bench.world.path("lib/data/compose/projects/shop").exists());
         bench.run(&["status", PROJECT]).ends(20);
         bench.run(&["destroy", PROJECT, "--force"]).ends(20);
+    }
+}
+
+#[test]
+fn destroy_keeps_what_the_server_made_and_no_empty_folder() {
+    for made in [None, Some("lib/data/storage/shop/conf/cache/kept.db")] {
+        let bench = Bench::new();
+        (SHOP.first)(&bench);
+        bench.import(&[]).ends(0);
+        // The engine's place for a mount within the mount, and a file of the application's.
+        let conf = bench.world.path("lib/data/storage/shop/conf");
+        fs::create_dir_all(conf.join("node_modules/deep")).unwrap();
+        if let Some(file) = made {
+            fs::create_dir_all(bench.world.path(file).parent().unwrap()).unwrap();
+            fs::write(bench.world.path(file), "data").unwrap();
+        }
+        let ran = bench.run(&["destroy", PROJECT, "--force", "--volumes"]).ends(0);
+        assert!(!conf.join("node_modules").exists() && !conf.join("api.conf").exists());
+        match made {
+            None => assert!(!bench.world.path("lib/data/storage/shop").exists()),
+            Some(file) => {
+                assert_eq!(fs::read_to_string(bench.world.path(file)).unwrap(), "data");
+                assert!(ran.all().contains("data/storage/shop"), "what is kept is not named: {}", ran.all());
+            }
+        }
     }
 }
 
@@ -239,7 +268,7 @@ fn a_plan_reads_and_changes_nothing() {
         let operations = json["operations"].as_array().unwrap();
         assert!(operations.len() > 5, "{json:#}");
         assert!(json["rows"].as_array().is_some_and(|rows| rows.len() >= 4), "{json:#}");
-        assert_eq!((&json["warnings"], &json["not_done"]), (&json!(0), &json!([])));
+        assert_eq!((&json["warnings"], &json["keys"]["not_done"]), (&json!(0), &json!([])));
     }
     bench.import(&[]).ends(0);
     bench.import(&["--dry-run", "--detailed-exitcode"]).ends(0);
@@ -282,7 +311,9 @@ fn results_for_programs_have_one_shape() {
     let list = bench.run(&["list", "--format", "json"]).ends(0).json();
     assert_eq!((&list["projects"][0]["project"], &list["projects"][0]["services"]), (&json!(PROJECT), &json!(4)));
     bench.edit("LEVEL: low", "LEVEL: high");
-    bench.faults(&json!({ "dokku": [{ "match": "*config:import*", "do": "fail", "exit": 1, "message": "played" }] }));
+    bench.faults(
+        &json!({ "dokku": [{ "match": "*config:import*", "nth": 1, "do": "fail", "exit": 1, "message": "played" }] }),
+    );
     let failed = bench.import(&["--format", "json"]).ends(3).json();
     assert_eq!((&failed["outcome"], &failed["failure"]["service"]), (&json!("rolled-back"), &json!("api")));
     bench.no_faults();

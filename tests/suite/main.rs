@@ -8,6 +8,7 @@ mod crash;
 mod environment;
 mod faults;
 mod lifecycle;
+mod scene;
 mod secrets;
 mod snapshot;
 mod stacks;

@@ -40,7 +40,10 @@ impl Snapshot {
         for key in keys {
             match (self.0.get(key), other.0.get(key)) {
                 (Some(one), Some(two)) if one == two => {}
-                (Some(one), Some(two)) => drop(writeln!(text, "~ {key}\n    - {one}\n    + {two}")),
+                (Some(one), Some(two)) => {
+                    let (one, two) = (around_difference(one, two), around_difference(two, one));
+                    let _ = writeln!(text, "~ {key}\n    - {one}\n    + {two}");
+                }
                 (Some(one), None) => drop(writeln!(text, "- {key}: {one}")),
                 (None, Some(two)) => drop(writeln!(text, "+ {key}: {two}")),
                 (None, None) => {}
@@ -160,6 +163,13 @@ fn engine_state(engine: &Value, retired: &str, all: &mut BTreeMap<String, String
             all.insert(format!("image {name}"), id.to_string());
         }
     }
+}
+
+/// The part of `text` where it begins to differ from `other`.
+fn around_difference(text: &str, other: &str) -> String {
+    let (text, other): (Vec<char>, Vec<char>) = (text.chars().collect(), other.chars().collect());
+    let first = text.iter().zip(&other).take_while(|(one, two)| one == two).count();
+    text.iter().skip(first.saturating_sub(200)).take(600).collect()
 }
 
 fn mask_hex(text: &str) -> String {

@@ -192,6 +192,7 @@ pub fn secret(text: &str) -> Secret {
 
 pub fn op(id: usize, needs: &[usize], action: Action, undo: Vec<Action>) -> Op {
     let (service, cause, at) = (format!("service{id}"), "new".into(), String::new());
+    let (service, at) = (service.into(), at.into());
     Op { id, service, action, cause, class: Class::Config, undo, needs: needs.to_vec(), at }
 }
 

@@ -206,9 +206,7 @@ pub(super) fn remove(step: &Step<'_>, target: &Path) -> Ran {
             prune(path.parent(), target);
         }
     }
-    if target.is_dir() {
-        prune(Some(target), target);
-    }
+    empty(target);
     // The folders of the project above it, where nothing else lies in them.
     let storage = step.runner.site.storage(step.context.project);
     let root = if target.starts_with(&storage) { storage } else { target.parent().unwrap_or(target).to_path_buf() };
@@ -222,6 +220,7 @@ pub(super) fn hooks(step: &Step<'_>, app: &str, hooks: &AppHooks) -> Ran {
         if let Some(folder) = path.parent() {
             store::create_dir(folder)?;
         }
+        store::sweep(&path)?;
         store::write_json(&path, hooks)
     };
     write().map(|()| Done::default()).map_err(|error| ActionError::new(error.to_string()))
@@ -229,6 +228,7 @@ pub(super) fn hooks(step: &Step<'_>, app: &str, hooks: &AppHooks) -> Ran {
 
 pub(super) fn hooks_remove(step: &Step<'_>, app: &str) -> Ran {
     let path = step.runner.site.app_file(app);
+    store::sweep(&path).map_err(|error| ActionError::new(error.to_string()))?;
     gone(fs::remove_file(&path)).map_err(|error| problem("remove", &path, &error))?;
     Ok(Done::default())
 }
@@ -416,6 +416,19 @@ fn prune(path: Option<&Path>, root: &Path) {
         }
         at = dir.parent();
     }
+}
+
+/// Removes the empty directories in `dir` and at last itself. The engine makes one, as root, wherever a mount lies
+/// within another; it holds nothing that could be lost. Links are not followed, and what holds a file stays.
+fn empty(dir: &Path) {
+    if !fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_dir()) {
+        return;
+    }
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        empty(&entry.path());
+    }
+    // One that cannot be removed is not empty, or somebody else's.
+    let _ = fs::remove_dir(dir);
 }
 
 fn known(step: &Step<'_>, target: &Path) -> BTreeMap<String, String> {

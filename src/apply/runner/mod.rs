@@ -56,6 +56,26 @@ impl From<NotExpressible> for ActionError {
     }
 }
 
+/// Whether a registry's answer may be another one in a while: it is busy, or the way to it was cut. A name that is not
+/// known or a refusal stays one.
+fn may_pass(message: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "timeout",
+        "timed out",
+        "reset by peer",
+        "unexpected eof",
+        "toomanyrequests",
+        "too many requests",
+        "bad gateway",
+        "service unavailable",
+        "gateway time-out",
+        "internal server error",
+        "temporary failure",
+    ];
+    let message = message.to_ascii_lowercase();
+    WORDS.iter().any(|word| message.contains(word))
+}
+
 fn tail(text: &str, lines: usize) -> Vec<String> {
     let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
@@ -78,17 +98,33 @@ type Ran = Result<Done, ActionError>;
 impl Runner for ServerRunner {
     fn run(&self, action: &Action, context: &Context<'_>) -> Ran {
         let dokku = self.dokku.with_variable(RUN_VARIABLE, context.run).with_cancel(Some(context.cancel.process()));
-        let one = Step { runner: self, dokku: &dokku, context };
+        let dokku = dokku.with_own_count();
+        let mut done = self.act(action, &Step { runner: self, dokku: &dokku, context })?;
+        let calls = dokku.cost().0;
+        if calls > 0 {
+            done.facts.insert("calls".into(), calls.to_string());
+        }
+        Ok(done)
+    }
+
+    fn by_hand(&self, action: &Action) -> Vec<String> {
+        super::by_hand::commands(action)
+    }
+}
+
+impl ServerRunner {
+    fn act(&self, action: &Action, one: &Step<'_>) -> Ran {
+        let (dokku, context) = (one.dokku, one.context);
         match action {
             Action::NetworkCreate { spec } => one.network_create(spec),
             Action::NetworkRemove { name } => one.network_remove(name),
             Action::VolumeCreate { spec } => ok(self.engine.volume_create(spec)),
             Action::VolumeRemove { name } => ok(self.engine.volume_remove(name)),
-            Action::FilesDeliver { tree } => files::deliver(&one, tree),
-            Action::FilesRestore { target } => files::restore(&one, target),
-            Action::FilesRemove { target } => files::remove(&one, target),
-            Action::HooksWrite { app, hooks } => files::hooks(&one, app, hooks),
-            Action::HooksRemove { app } => files::hooks_remove(&one, app),
+            Action::FilesDeliver { tree } => files::deliver(one, tree),
+            Action::FilesRestore { target } => files::restore(one, target),
+            Action::FilesRemove { target } => files::remove(one, target),
+            Action::HooksWrite { app, hooks } => files::hooks(one, app, hooks),
+            Action::HooksRemove { app } => files::hooks_remove(one, app),
             Action::AppCreate { app } => ok(dokku.create_parked(app)),
             Action::AppDestroy { app } => one.app_destroy(app),
             Action::ConfigSet { app, values } => one.config_set(app, values),
@@ -119,27 +155,26 @@ impl Runner for ServerRunner {
             Action::Deploy { app, source } => one.deploy(app, source),
             Action::Rebuild { app } => one.live(dokku::ps::rebuild(app)),
             Action::Restart { app } => one.live(dokku::ps::restart(app)),
-            Action::ReleaseKeep { release, .. } => release::keep(&one, release),
-            Action::ReleaseRestore { app, release } => release::restore(&one, app, release),
+            Action::ReleaseKeep { release, .. } => release::keep(one, release),
+            Action::ReleaseRestore { app, release } => release::restore(one, app, release),
+            Action::ReleaseRecord { app, keep } => release::record(one, app, keep),
+            Action::ReleaseForget { app, keep } => release::forget(one, app, keep),
+            Action::ImageKeep { image, keep } => release::keep_image(one, image, keep),
             Action::Stop { app } => one.call(dokku::ps::stop(app)),
             Action::Start { app } => one.live(dokku::ps::start(app)),
             Action::ImagePull { image, platform } => {
                 let platform = Some(platform.as_str()).filter(|platform| !platform.is_empty());
-                ok(self.engine.image_pull(image, platform, context.remaining()))
+                one.pull(image, platform)
             }
             Action::ImageBuild { spec } => ok(self.engine.image_build(spec, context.remaining())),
             Action::ImageRemove { image } => ok(self.engine.image_remove(image)),
-            Action::ContainerRun { spec } => containers::run(&one, spec),
+            Action::ContainerRun { spec } => containers::run(one, spec),
             Action::ContainerRemove { name } => ok(self.engine.container_remove(name)),
-            Action::ContainerStash { name, stash } => containers::stash(&one, name, stash),
-            Action::ContainerUnstash { name, stash, running } => containers::unstash(&one, name, stash, *running),
-            Action::JobRun { spec, limit } => containers::job(&one, spec, *limit),
-            Action::Await { target, gate } => await_gate::wait(&one, target, gate),
+            Action::ContainerStash { name, stash } => containers::stash(one, name, stash),
+            Action::ContainerUnstash { name, stash, running } => containers::unstash(one, name, stash, *running),
+            Action::JobRun { spec, limit } => containers::job(one, spec, *limit),
+            Action::Await { target, gate } => await_gate::wait(one, target, gate),
         }
-    }
-
-    fn by_hand(&self, action: &Action) -> Vec<String> {
-        super::by_hand::commands(action)
     }
 }
 
@@ -196,6 +231,11 @@ impl Step<'_> {
         ok(self.dokku.call_live(call.limit(self.context.remaining()), &mut sink))
     }
 
+    fn pull(&self, image: &str, platform: Option<&str>) -> Ran {
+        ok(self.engine().image_pull(image, platform, self.context.remaining()))
+            .map_err(|error: ActionError| ActionError { retryable: may_pass(&error.message), ..error })
+    }
+
     /// A network of that name that carries all the labels is the project's own.
     fn network_create(&self, spec: &NetworkSpec) -> Ran {
         match self.engine().network_create(spec) {
@@ -246,6 +286,11 @@ impl Step<'_> {
         // A container that never started, or was renamed on its way out, is unknown to `apps:destroy`.
         for left in self.engine().containers(&[&format!("com.dokku.app-name={app}")])? {
             self.engine().container_remove(&left.id)?;
+        }
+        // Of several that go at once, Dokku's own clean-up misses one now and then.
+        let image = format!("dokku/{app}:latest");
+        if self.engine().image(&image)?.is_some() {
+            self.engine().image_remove(&image)?;
         }
         self.dokku.forget_parked(app)?;
         Ok(Done::default())
@@ -335,7 +380,7 @@ impl Step<'_> {
                 let absent = self.engine().image(image)?.is_none();
                 if *pull || absent {
                     let platform = Some(platform.as_str()).filter(|platform| !platform.is_empty());
-                    self.engine().image_pull(image, platform, self.context.remaining())?;
+                    self.pull(image, platform)?;
                 }
                 dokku::git::from_image(app, image)
             }
@@ -359,3 +404,17 @@ impl Step<'_> {
 
 /// How long a network may stay in use by containers that are on their way out.
 const NETWORK_FREE: std::time::Duration = std::time::Duration::from_secs(90);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_registry_is_asked_again_and_an_unknown_image_is_not() {
+        assert!(may_pass("toomanyrequests: You have reached your pull rate limit"));
+        assert!(may_pass("net/http: TLS handshake timeout"));
+        assert!(may_pass("received unexpected HTTP status: 503 Service Unavailable"));
+        assert!(!may_pass("manifest for acme/web:9 not found: manifest unknown"));
+        assert!(!may_pass("pull access denied for acme/web, repository does not exist"));
+    }
+}

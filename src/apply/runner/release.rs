@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ActionError, Done, Ran, Step};
+use crate::docker::EngineError;
 use crate::dokku;
 use crate::plan::Release;
 use crate::process::Command;
@@ -26,9 +27,11 @@ pub(super) fn keep(step: &Step<'_>, release: &Release) -> Ran {
             .map_err(|error| ActionError::new(error.to_string()))?;
     }
     step.engine().image_tag(&release.image_id, repository, tag)?;
-    if let Some(before) = before.filter(|before| *before != release.image_id) {
+    if let Some(before) = before.filter(|before| *before != release.image_id)
+        && step.engine().image(&before)?.is_some_and(|facts| facts.tags.is_empty())
+    {
         // The release before the last. Dokku's own cleanup is off for the app, so it goes here, unless something
-        // still uses it.
+        // still uses it. By its id an image goes with its last name, which may be that of a version.
         let _ = step.engine().image_remove(&before);
     }
     Ok(Done::default())
@@ -60,11 +63,16 @@ fn bring_back(step: &Step<'_>, app: &str, release: &Release) -> Ran {
         let value = Some(release.source_image.as_str()).filter(|image| !image.is_empty());
         step.call(dokku::property::set("git", app, "source-image", value)?)?;
     }
+    deploy_source(step, app, release)?;
     let revision = step.dokku.config(app)?.get("GIT_REV").cloned().unwrap_or_default();
     if !release.commit.is_empty() && revision != release.commit {
         step.call(dokku::config::import(app, [("GIT_REV", release.commit.as_str())])?)?;
     }
     let label = format!("com.dokku.app-name={app}");
+    // A deploy that was ended on its way has not named its containers yet, and Dokku knows nothing of them.
+    for one in engine.containers(&[&label])?.into_iter().filter(|one| is_upcoming(&one.name)) {
+        engine.container_remove(&one.id)?;
+    }
     let mut running: Vec<String> =
         engine.containers(&[&label])?.into_iter().filter(|one| one.status == "running").map(|one| one.id).collect();
     running.sort();
@@ -72,6 +80,103 @@ fn bring_back(step: &Step<'_>, app: &str, release: &Release) -> Ran {
         return Ok(Done::default());
     }
     if release.running { step.live(dokku::ps::restart(app)) } else { step.call(dokku::ps::stop(app)) }
+}
+
+/// Keeps what was just deployed: the image by a tag, the commit by a reference, since a later rollback leaves no
+/// branch on it.
+pub(super) fn record(step: &Step<'_>, app: &str, keep: &str) -> Ran {
+    let mut done = keep_image(step, &format!("dokku/{app}:latest"), keep)?;
+    let dir = step.runner.site.dokku_root.join(app);
+    let branch = deploy_branch(step, app, &dir)?;
+    let commit = crate::observe::commit(&dir, &branch);
+    if !commit.is_empty() {
+        git(step, &dir, &["update-ref", &reference(keep), &commit])?;
+    }
+    done.facts.insert("commit".into(), commit);
+    done.facts.insert("branch".into(), branch);
+    Ok(done)
+}
+
+/// The deploy branch: the only one there is, else Dokku is asked.
+fn deploy_branch(step: &Step<'_>, app: &str, dir: &std::path::Path) -> Result<String, ActionError> {
+    let heads = std::fs::read_dir(dir.join("refs/heads")).into_iter().flatten().flatten();
+    let mut names: Vec<String> = heads.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    if names.len() == 1 && dir.join("refs/heads").join(&names[0]).is_file() {
+        return Ok(names.remove(0));
+    }
+    let branch = step.dokku.report("git", app)?.text("computed-deploy-branch").to_owned();
+    Ok(if branch.is_empty() { "master".into() } else { branch })
+}
+
+/// `dokku-compose/shop-web:v3` as a reference of the app's repository.
+fn reference(keep: &str) -> String {
+    let tag = keep.rsplit_once(':').map_or(keep, |(_, tag)| tag);
+    format!("refs/dokku-compose/{tag}")
+}
+
+pub(super) fn forget(step: &Step<'_>, app: &str, keep: &str) -> Ran {
+    match step.engine().image_remove(keep) {
+        // A container that Dokku retires still uses it.
+        Err(EngineError::Refused { status: 409, .. }) if !step.context.undoing => return Ok(Done::default()),
+        other => other?,
+    }
+    let dir = step.runner.site.dokku_root.join(app);
+    if dir.join("HEAD").exists() {
+        git(step, &dir, &["update-ref", "-d", &reference(keep)])?;
+        // git leaves the empty directory.
+        let _ = std::fs::remove_dir(dir.join("refs/dokku-compose"));
+    }
+    Ok(Done::default())
+}
+
+pub(super) fn keep_image(step: &Step<'_>, image: &str, keep: &str) -> Ran {
+    let Some(facts) = step.engine().image(image)? else {
+        return Err(ActionError::new(format!("the image {image} is not on the server")));
+    };
+    let (repository, tag) = keep.rsplit_once(':').unwrap_or((keep, "latest"));
+    step.engine().image_tag(&facts.id, repository, tag)?;
+    let mut done = Done::default();
+    done.facts.insert("image_id".into(), facts.id);
+    Ok(done)
+}
+
+fn git(step: &Step<'_>, dir: &std::path::Path, args: &[&str]) -> Result<(), ActionError> {
+    let env: BTreeMap<String, String> = step.dokku.env().clone();
+    let output = Command::new("git", &env)
+        .args(["--git-dir".as_ref(), dir.as_os_str()])
+        .args(args)
+        .limit(Duration::from_secs(60))
+        .run()
+        .map_err(|error| ActionError::new(error.to_string()))?;
+    if output.success() {
+        Ok(())
+    } else {
+        Err(ActionError::new(format!("git {} failed in {}", args.join(" "), dir.display())))
+    }
+}
+
+/// `shop-web.web.1.upcoming-17850`: a container of a deploy that has not ended.
+fn is_upcoming(name: &str) -> bool {
+    name.rsplit_once(".upcoming-").is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// What `apps:report` says was deployed last, as it was.
+fn deploy_source(step: &Step<'_>, app: &str, release: &Release) -> Result<(), ActionError> {
+    let now = step.dokku.report("apps", app)?;
+    for (key, before) in
+        [("deploy-source", &release.deploy_source), ("deploy-source-metadata", &release.deploy_metadata)]
+    {
+        if now.text(key) != before {
+            step.call(dokku::property::record("apps", app, key, before))?;
+        }
+    }
+    // A deploy takes a lock away, and one that was ended on its way leaves its own.
+    match (now.text("locked") == "true", release.locked) {
+        (true, false) => step.call(dokku::apps::unlock(app)).map(drop)?,
+        (false, true) => step.call(dokku::apps::lock(app)).map(drop)?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The deploy branch of the app's repository, as it was.
@@ -86,12 +191,5 @@ fn repository(step: &Step<'_>, app: &str, release: &Release) -> Result<(), Actio
     } else {
         vec!["update-ref", &reference, &release.commit]
     };
-    let env: BTreeMap<String, String> = step.dokku.env().clone();
-    let output = Command::new("git", &env)
-        .args(["--git-dir".as_ref(), dir.as_os_str()])
-        .args(args)
-        .limit(Duration::from_secs(60))
-        .run()
-        .map_err(|error| ActionError::new(error.to_string()))?;
-    if output.success() { Ok(()) } else { Err(ActionError::new(format!("cannot set {reference} of {app} back"))) }
+    git(step, &dir, &args)
 }

@@ -11,18 +11,18 @@ use crate::compose::tree::{describe, is_null, printed, text};
 use crate::compose::{duration, shellwords, units};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::{Bytes, Duration, Extensions, Float};
-use crate::yaml::{Kind, Map, Node, Value};
+use crate::yaml::{Kind, Map, Node, Scalar, Value};
 
 /// One mapping, its place, and where findings go.
 pub(super) struct Fields<'a, 'o> {
     pub(super) map: &'a Map,
-    pub(super) path: Path,
+    pub(super) path: Path<'a>,
     pub(super) out: &'o mut Diagnostics,
 }
 
 impl<'a, 'o> Fields<'a, 'o> {
     /// The fields of `node`; those of an empty mapping where it is none.
-    pub(super) fn of(node: &'a Node, path: Path, out: &'o mut Diagnostics) -> Self {
+    pub(super) fn of(node: &'a Node, path: Path<'a>, out: &'o mut Diagnostics) -> Self {
         static NOTHING: std::sync::LazyLock<Map> = std::sync::LazyLock::new(Map::default);
         Self { map: node.as_map().unwrap_or(&NOTHING), path, out }
     }
@@ -36,7 +36,13 @@ impl<'a, 'o> Fields<'a, 'o> {
         self.out.push(Diagnostic::error(code, message.to_string()).at(node.span));
     }
 
-    fn wrong(&mut self, node: &Node, path: &Path, expected: &str) {
+    /// The value under `key` is of another type.
+    fn wrong(&mut self, node: &Node, key: &str, expected: &str) {
+        let above = self.path;
+        self.wrong_at(&above.key(key), node, expected);
+    }
+
+    fn wrong_at(&mut self, path: &Path<'_>, node: &Node, expected: &str) {
         let found = match text(node) {
             Some(text) => format!("but is `{text}`"),
             None => format!("not {}", describe(node)),
@@ -47,11 +53,10 @@ impl<'a, 'o> Fields<'a, 'o> {
     /// Text; an empty one is as good as none.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let node = self.value(key)?;
-        match printed(node) {
+        match written(node) {
             Some(text) => Some(text).filter(|text| !text.is_empty()),
             None => {
-                let path = self.path.key(key);
-                self.wrong(node, &path, "a string");
+                self.wrong(node, key, "a string");
                 None
             }
         }
@@ -61,23 +66,30 @@ impl<'a, 'o> Fields<'a, 'o> {
     pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
         let Some(node) = self.value(key) else { return Vec::new() };
         match &node.kind {
-            Kind::Scalar(_) => printed(node).into_iter().collect(),
+            Kind::Scalar(_) => match written(node) {
+                Some(text) => vec![text],
+                None => {
+                    self.wrong(node, key, "a string or a list");
+                    Vec::new()
+                }
+            },
             Kind::Seq(items) => {
                 let mut texts = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
-                    match printed(item) {
+                    // A whole number stands for its digits, one with a fraction has no one way to write it.
+                    let whole = !matches!(item.as_scalar().map(Scalar::value), Some(Value::Float(_)));
+                    match written(item).filter(|_| whole) {
                         Some(text) => texts.push(text),
                         None => {
-                            let path = self.path.key(key).index(index);
-                            self.wrong(item, &path, "a string");
+                            let above = self.path;
+                            self.wrong_at(&above.key(key).index(index), item, "a string");
                         }
                     }
                 }
                 texts
             }
             Kind::Map(_) => {
-                let path = self.path.key(key);
-                self.wrong(node, &path, "a list");
+                self.wrong(node, key, "a list");
                 Vec::new()
             }
         }
@@ -92,8 +104,7 @@ impl<'a, 'o> Fields<'a, 'o> {
             _ => None,
         };
         if value.is_none() {
-            let path = self.path.key(key);
-            self.wrong(node, &path, "`true` or `false`");
+            self.wrong(node, key, "`true` or `false`");
         }
         value
     }
@@ -115,8 +126,7 @@ impl<'a, 'o> Fields<'a, 'o> {
             _ => None,
         };
         if value.is_none() {
-            let path = self.path.key(key);
-            self.wrong(node, &path, "a whole number");
+            self.wrong(node, key, "a whole number");
         }
         value
     }
@@ -132,9 +142,9 @@ impl<'a, 'o> Fields<'a, 'o> {
         match T::try_from(number) {
             Ok(number) => Some(number),
             Err(_) => {
-                let path = self.path.key(key);
                 if let Some(node) = self.map.get(key) {
-                    self.error("out-of-range", node, format!("`{path}` must be {expected}, but is {number}"));
+                    let message = format!("`{}` must be {expected}, but is {number}", self.path.key(key));
+                    self.error("out-of-range", node, message);
                 }
                 None
             }
@@ -155,8 +165,7 @@ impl<'a, 'o> Fields<'a, 'o> {
         match value.filter(|value: &f32| value.is_finite()) {
             Some(value) => Some(Float(value)).filter(|value| value.0 != 0.0),
             None => {
-                let path = self.path.key(key);
-                self.wrong(node, &path, "a number");
+                self.wrong(node, key, "a number");
                 None
             }
         }
@@ -170,8 +179,7 @@ impl<'a, 'o> Fields<'a, 'o> {
             Some(Value::Str(text)) => match units::parse_bytes(text) {
                 Ok(bytes) => Some(bytes),
                 Err(error) => {
-                    let path = self.path.key(key);
-                    self.error("invalid-size", node, format!("`{path}`: {error}"));
+                    self.error("invalid-size", node, format!("`{}`: {error}", self.path.key(key)));
                     return None;
                 }
             },
@@ -182,8 +190,7 @@ impl<'a, 'o> Fields<'a, 'o> {
         match value {
             Some(value) => Some(Bytes(value)).filter(|bytes| bytes.0 != 0),
             None => {
-                let path = self.path.key(key);
-                self.wrong(node, &path, "a size such as `512m`");
+                self.wrong(node, key, "a size such as `512m`");
                 None
             }
         }
@@ -196,8 +203,7 @@ impl<'a, 'o> Fields<'a, 'o> {
         match duration::parse(&text) {
             Ok(nanoseconds) => Some(Duration(nanoseconds)),
             Err(error) => {
-                let path = self.path.key(key);
-                self.error("invalid-duration", node, format!("`{path}`: {error}"));
+                self.error("invalid-duration", node, format!("`{}`: {error}", self.path.key(key)));
                 None
             }
         }
@@ -215,8 +221,7 @@ impl<'a, 'o> Fields<'a, 'o> {
                 Some(words.words)
             }
             Err(error) => {
-                let path = self.path.key(key);
-                self.error("invalid-command", node, format!("`{path}`: {error}"));
+                self.error("invalid-command", node, format!("`{}`: {error}", self.path.key(key)));
                 None
             }
         }
@@ -264,15 +269,20 @@ impl<'a, 'o> Fields<'a, 'o> {
             Kind::Map(map) => {
                 for (name, entry) in &map.entries {
                     if !matches!(entry.value.kind, Kind::Scalar(_)) {
-                        let path = self.path.key(key).key(name);
-                        self.wrong(&entry.value, &path, "a string");
+                        let above = self.path;
+                        self.wrong_at(&above.key(key).key(name), &entry.value, "a string");
                         continue;
                     }
-                    entries.insert(name.clone(), printed(&entry.value));
+                    entries.insert(name.to_string(), printed(&entry.value));
                 }
             }
             Kind::Seq(items) => {
-                for item in items.iter().filter_map(printed) {
+                for (index, item) in items.iter().enumerate() {
+                    if matches!(item.as_scalar().map(Scalar::value), Some(Value::Timestamp(_))) {
+                        let above = self.path;
+                        self.wrong_at(&above.key(key).index(index), item, "a string");
+                    }
+                    let Some(item) = printed(item) else { continue };
                     match item.split_once('=') {
                         Some((name, value)) => entries.insert(name.to_owned(), Some(value.to_owned())),
                         None => entries.insert(item, None),
@@ -280,8 +290,7 @@ impl<'a, 'o> Fields<'a, 'o> {
                 }
             }
             Kind::Scalar(_) => {
-                let path = self.path.key(key);
-                self.wrong(node, &path, "a mapping or a list");
+                self.wrong(node, key, "a mapping or a list");
             }
         }
         entries
@@ -298,7 +307,7 @@ impl<'a, 'o> Fields<'a, 'o> {
                         Kind::Seq(items) => items.iter().filter_map(printed).collect(),
                         _ => vec![printed(&entry.value).unwrap_or_default()],
                     };
-                    hosts.insert(host.clone(), addresses);
+                    hosts.insert(host.to_string(), addresses);
                 }
             }
             Kind::Seq(items) => {
@@ -338,24 +347,31 @@ impl<'a, 'o> Fields<'a, 'o> {
     /// The mapping under `key`, read by `read`.
     pub(super) fn object<T>(&mut self, key: &str, read: impl FnOnce(&mut Fields<'_, '_>) -> T) -> Option<T> {
         let node = self.value(key)?;
-        let path = self.path.key(key);
+        let above = self.path;
+        let path = above.key(key);
         if node.as_map().is_none() {
-            self.wrong(node, &path, "a mapping");
+            self.wrong_at(&path, node, "a mapping");
             return None;
         }
         Some(read(&mut Fields::of(node, path, self.out)))
+    }
+
+    /// The same for what few have and is large.
+    pub(super) fn boxed<T>(&mut self, key: &str, read: impl FnOnce(&mut Fields<'_, '_>) -> T) -> Option<Box<T>> {
+        self.object(key, read).map(Box::new)
     }
 
     /// The list of mappings under `key`, each read by `read`.
     pub(super) fn objects<T>(&mut self, key: &str, mut read: impl FnMut(&mut Fields<'_, '_>) -> T) -> Vec<T> {
         let Some(node) = self.value(key) else { return Vec::new() };
         let items = node.as_seq().unwrap_or_default();
-        let path = self.path.key(key);
+        let above = self.path;
+        let path = above.key(key);
         let mut objects = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let path = path.index(index);
             if item.as_map().is_none() {
-                self.wrong(item, &path, "a mapping");
+                self.wrong_at(&path, item, "a mapping");
                 continue;
             }
             objects.push(read(&mut Fields::of(item, path, self.out)));
@@ -370,13 +386,14 @@ impl<'a, 'o> Fields<'a, 'o> {
         mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T,
     ) -> IndexMap<String, Option<T>> {
         let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::new() };
-        let path = self.path.key(key);
+        let above = self.path;
+        let path = above.key(key);
         map.entries
             .iter()
             .map(|(name, entry)| {
                 let value = (!is_null(&entry.value))
                     .then(|| read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value));
-                (name.clone(), value)
+                (name.to_string(), value)
             })
             .collect()
     }
@@ -388,11 +405,12 @@ impl<'a, 'o> Fields<'a, 'o> {
         mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T,
     ) -> IndexMap<String, T> {
         let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::new() };
-        let path = self.path.key(key);
+        let above = self.path;
+        let path = above.key(key);
         map.entries
             .iter()
             .map(|(name, entry)| {
-                (name.clone(), read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value))
+                (name.to_string(), read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value))
             })
             .collect()
     }
@@ -400,8 +418,13 @@ impl<'a, 'o> Fields<'a, 'o> {
     /// The `x-*` keys.
     pub(super) fn extensions(&self) -> Extensions {
         let keys = self.map.entries.iter().filter(|(key, _)| key.starts_with("x-") && *key != VALUE);
-        keys.map(|(key, entry)| (key.clone(), json(&entry.value))).collect()
+        keys.map(|(key, entry)| (key.to_string(), json(&entry.value))).collect()
     }
+}
+
+/// The text of a scalar that may stand where text is wanted: anything but a date, which YAML would write its own way.
+fn written(node: &Node) -> Option<String> {
+    printed(node).filter(|_| !matches!(node.as_scalar().map(Scalar::value), Some(Value::Timestamp(_))))
 }
 
 /// A node as JSON.

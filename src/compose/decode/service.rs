@@ -17,14 +17,14 @@ use super::{build, deploy, present};
 pub(super) fn service(fields: &mut Fields<'_, '_>) -> Service {
     let mut service = container(fields);
     service.profiles = fields.texts("profiles");
-    service.deploy = fields.object("deploy", deploy::deploy);
+    service.deploy = fields.boxed("deploy", deploy::deploy);
     service.develop = fields
-        .object("develop", |fields| Develop { watch: fields.objects("watch", watch), extensions: fields.extensions() });
+        .boxed("develop", |fields| Develop { watch: fields.objects("watch", watch), extensions: fields.extensions() });
     service.restart = fields.text("restart");
     service.scale = fields.integer("scale");
     service.attach = fields.choice("attach");
     service.container_name = fields.text("container_name");
-    service.provider = fields.object("provider", provider);
+    service.provider = fields.boxed("provider", provider);
     service.external_links = fields.texts("external_links");
     service.links = fields.texts("links");
     service.pre_start = fields.objects("pre_start", |fields| PreStartHook {
@@ -34,10 +34,10 @@ pub(super) fn service(fields: &mut Fields<'_, '_>) -> Service {
     });
     service.post_start = fields.objects("post_start", hook);
     service.pre_stop = fields.objects("pre_stop", hook);
-    service.build = fields.object("build", build::build);
+    service.build = fields.boxed("build", build::build);
     service.depends_on = fields.each("depends_on", |fields, _| dependency(fields));
     service.expose = fields.texts("expose");
-    service.healthcheck = fields.object("healthcheck", healthcheck);
+    service.healthcheck = fields.boxed("healthcheck", healthcheck);
     service.ports = fields.objects("ports", port);
     service.stdin_open = fields.flag("stdin_open");
     service.tty = fields.flag("tty");
@@ -49,7 +49,7 @@ pub(super) fn service(fields: &mut Fields<'_, '_>) -> Service {
 fn container(fields: &mut Fields<'_, '_>) -> Service {
     Service {
         annotations: fields.mapping("annotations"),
-        blkio_config: fields.object("blkio_config", blkio),
+        blkio_config: fields.boxed("blkio_config", blkio),
         cap_add: fields.texts("cap_add"),
         cap_drop: fields.texts("cap_drop"),
         cgroup_parent: fields.text("cgroup_parent"),
@@ -65,7 +65,7 @@ fn container(fields: &mut Fields<'_, '_>) -> Service {
         cpu_shares: fields.amount("cpu_shares"),
         command: fields.command("command"),
         configs: fields.objects("configs", file_reference),
-        credential_spec: fields.object("credential_spec", |fields| CredentialSpec {
+        credential_spec: fields.boxed("credential_spec", |fields| CredentialSpec {
             config: fields.text("config"),
             file: fields.text("file"),
             registry: fields.text("registry"),
@@ -99,7 +99,7 @@ fn container(fields: &mut Fields<'_, '_>) -> Service {
         isolation: fields.text("isolation"),
         labels: fields.mapping("labels"),
         label_file: fields.texts("label_file"),
-        logging: fields.object("logging", |fields| Logging {
+        logging: fields.boxed("logging", |fields| Logging {
             driver: fields.text("driver"),
             options: fields.mapping("options"),
             extensions: fields.extensions(),
@@ -168,10 +168,12 @@ fn watch(fields: &mut Fields<'_, '_>) -> Watch {
 }
 
 fn provider(fields: &mut Fields<'_, '_>) -> Provider {
-    let options = fields.each("options", |_, node| match &node.kind {
+    let mut options = fields.each("options", |_, node| match &node.kind {
         Kind::Seq(items) => items.iter().map(|item| printed(item).unwrap_or_default()).collect(),
         _ => vec![printed(node).unwrap_or_default()],
     });
+    // An option is given once for each of its values.
+    options.retain(|_, values| !values.is_empty());
     Provider { kind: fields.text("type"), options, extensions: fields.extensions() }
 }
 
@@ -261,28 +263,26 @@ fn volume(fields: &mut Fields<'_, '_>) -> ServiceVolume {
         target: fields.text("target"),
         read_only: fields.flag("read_only"),
         consistency: fields.text("consistency"),
-        bind: fields.object("bind", |fields| BindOptions {
+        bind: fields.boxed("bind", |fields| BindOptions {
             selinux: fields.text("selinux"),
             propagation: fields.text("propagation"),
             create_host_path: fields.flag("create_host_path"),
             recursive: fields.text("recursive"),
             extensions: fields.extensions(),
         }),
-        volume: fields.object("volume", |fields| VolumeOptions {
+        volume: fields.boxed("volume", |fields| VolumeOptions {
             labels: fields.mapping("labels"),
             nocopy: fields.flag("nocopy"),
             subpath: fields.text("subpath"),
             extensions: fields.extensions(),
         }),
-        tmpfs: fields.object("tmpfs", |fields| TmpfsOptions {
+        tmpfs: fields.boxed("tmpfs", |fields| TmpfsOptions {
             size: fields.bytes("size"),
             mode: fields.narrow("mode", "a file mode").filter(|mode| *mode != 0),
             extensions: fields.extensions(),
         }),
-        image: fields.object("image", |fields| ImageOptions {
-            subpath: fields.text("subpath"),
-            extensions: fields.extensions(),
-        }),
+        image: fields
+            .boxed("image", |fields| ImageOptions { subpath: fields.text("subpath"), extensions: fields.extensions() }),
         extensions: fields.extensions(),
     }
 }

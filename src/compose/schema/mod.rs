@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use super::path::{Path, Step};
 use super::tree::{describe, is_null, printed, same};
-use crate::diag::{Diagnostic, Diagnostics, suggest};
-use crate::yaml::{Kind, Map, Node, Scalar, Value};
+use crate::diag::{Diagnostic, Diagnostics, Fix, Span, suggest};
+use crate::yaml::{Entry, Kind, Map, Node, Scalar, Value};
 
 /// What a value may be.
 pub(super) enum Shape {
@@ -51,6 +51,10 @@ impl Types {
         self.0 & kind != 0
     }
 }
+
+/// Keys whose texts are lengths of time: a number alone is none.
+const DURATIONS: &[&str] =
+    &["delay", "interval", "monitor", "start_interval", "start_period", "stop_grace_period", "timeout", "window"];
 
 /// Which keys a mapping of the author may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,12 +118,37 @@ fn other_format(map: &Map) -> Option<Diagnostic> {
     )
 }
 
+/// The path of every key that a file may have: `*` for a name of the author, `[]` for an item of a list.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<String> {
+    fn walk(shape: &Shape, path: &str, out: &mut Vec<String>) {
+        match shape {
+            Shape::List { item, .. } => walk(item, &format!("{path}[]"), out),
+            Shape::Map { value, .. } => walk(value, &format!("{path}.*"), out),
+            Shape::Object(object) => {
+                for (key, value) in object.keys {
+                    let path = if path.is_empty() { (*key).to_owned() } else { format!("{path}.{key}") };
+                    if !out.contains(&path) {
+                        out.push(path.clone());
+                    }
+                    walk(value, &path, out);
+                }
+            }
+            Shape::Either(shapes) => shapes.iter().for_each(|one| walk(one, path, out)),
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    walk(&Shape::Object(&tables::COMPOSE), "", &mut out);
+    out
+}
+
 struct Checker<'a> {
     out: &'a mut Diagnostics,
 }
 
 impl Checker<'_> {
-    fn check(&mut self, node: &Node, shape: &Shape, path: &Path) {
+    fn check(&mut self, node: &Node, shape: &Shape, path: &Path<'_>) {
         let Some(shape) = select(node, shape) else {
             self.wrong_type(node, shape, path);
             return;
@@ -145,9 +174,14 @@ impl Checker<'_> {
                 }
             }
             (Shape::Integer(least, most), Kind::Scalar(scalar)) => {
-                if let Value::Int(number) = scalar.value()
-                    && !(i128::from(*least)..=i128::from(*most)).contains(&number)
-                {
+                let within = match scalar.value() {
+                    Value::Int(number) => (i128::from(*least)..=i128::from(*most)).contains(&number),
+                    #[allow(clippy::cast_precision_loss)]
+                    Value::Float(number) => (*least as f64..=*most as f64).contains(&number),
+                    _ => true,
+                };
+                if !within {
+                    let number = &scalar.text;
                     let message = format!("`{path}` must be between {least} and {most}, but is {number}");
                     self.out.push(Diagnostic::error("out-of-range", message).at(node.span));
                 }
@@ -156,7 +190,7 @@ impl Checker<'_> {
         }
     }
 
-    fn wrong_type(&mut self, node: &Node, shape: &Shape, path: &Path) {
+    fn wrong_type(&mut self, node: &Node, shape: &Shape, path: &Path<'_>) {
         let expected = expected(shape);
         let message = if is_null(node) {
             format!("`{path}` has no value; it must be {expected}")
@@ -166,12 +200,30 @@ impl Checker<'_> {
         let mut finding = Diagnostic::error("wrong-type", message).at(node.span);
         match node.as_scalar().map(Scalar::value) {
             Some(Value::Null) => finding = finding.hint("give it a value or remove the key"),
-            Some(Value::Bool(false)) if path.matches("services.*.restart") => {
-                finding = finding.hint("write `restart: \"no\"`");
+            Some(Value::Bool(false))
+                if matches!(path.steps().as_slice(), [Step::Key("services"), _, Step::Key("restart")]) =>
+            {
+                finding = finding.hint("write `restart: \"no\"`").fix(Fix::replace(
+                    "write `\"no\"` for `false`",
+                    node.span,
+                    "\"no\"",
+                ));
+            }
+            Some(Value::Int(_) | Value::Float(_)) if path.last_key().is_some_and(|key| DURATIONS.contains(&key)) => {
+                if let Some(scalar) = node.as_scalar() {
+                    finding = finding.hint(format!("add a unit, such as `{}s`", scalar.text));
+                }
             }
             Some(Value::Int(_) | Value::Float(_) | Value::Bool(_)) if accepts(shape, Types::STRING) => {
-                if let Some(scalar) = node.as_scalar() {
-                    finding = finding.hint(format!("write it in quotes: \"{}\"", scalar.text));
+                // What stands in quotes already was made a number by its key.
+                let unquoted = |scalar: &&Scalar| (node.span.end - node.span.start) as usize == scalar.text.len();
+                if let Some(scalar) = node.as_scalar().filter(unquoted) {
+                    let quoted = format!("\"{}\"", scalar.text);
+                    finding = finding.hint(format!("write it in quotes: {quoted}")).fix(Fix::replace(
+                        format!("write `{quoted}` in quotes"),
+                        node.span,
+                        quoted,
+                    ));
                 }
             }
             _ => {}
@@ -179,7 +231,7 @@ impl Checker<'_> {
         self.out.push(finding);
     }
 
-    fn choice(&mut self, node: &Node, scalar: &Scalar, choices: &[&str], path: &Path) {
+    fn choice(&mut self, node: &Node, scalar: &Scalar, choices: &[&str], path: &Path<'_>) {
         let Value::Str(text) = scalar.value() else { return };
         if choices.contains(&text) {
             return;
@@ -193,7 +245,7 @@ impl Checker<'_> {
         self.out.push(finding);
     }
 
-    fn unique(&mut self, items: &[Node], path: &Path) {
+    fn unique(&mut self, items: &[Node], path: &Path<'_>) {
         let mut seen: HashSet<String> = HashSet::new();
         for (index, item) in items.iter().enumerate() {
             let repeated = match printed(item) {
@@ -202,8 +254,9 @@ impl Checker<'_> {
                 None => items[..index].iter().any(|other| same(other, item)),
             };
             if repeated {
-                let mut finding =
-                    Diagnostic::error("duplicate-entry", format!("`{path}` holds the same entry twice")).at(item.span);
+                let mut finding = Diagnostic::error("duplicate-entry", format!("`{path}` holds the same entry twice"))
+                    .at(item.span)
+                    .fix(Fix::remove("remove the second of two equal entries", item.span));
                 if let Some(first) = items[..index].iter().find(|other| same(other, item)) {
                     finding = finding.label(first.span, "first here");
                 }
@@ -212,7 +265,7 @@ impl Checker<'_> {
         }
     }
 
-    fn map(&mut self, map: &Map, value: &Shape, keys: Keys, path: &Path) {
+    fn map(&mut self, map: &Map, value: &Shape, keys: Keys, path: &Path<'_>) {
         for (key, entry) in &map.entries {
             let fits = match keys {
                 Keys::Names => {
@@ -244,10 +297,19 @@ impl Checker<'_> {
         }
     }
 
-    fn object(&mut self, node: &Node, map: &Map, object: &Object, path: &Path) {
+    fn object(&mut self, node: &Node, map: &Map, object: &Object, path: &Path<'_>) {
         for (key, entry) in &map.entries {
             match object.keys.iter().find(|(known, _)| known == key) {
-                Some((_, shape)) => self.check(&entry.value, shape, &path.key(key)),
+                Some((_, shape)) => {
+                    let before = self.out.items.len();
+                    self.check(&entry.value, shape, &path.key(key));
+                    if is_null(&entry.value)
+                        && let Some(finding) = self.out.items.get_mut(before)
+                    {
+                        finding.fix = entry_span(entry)
+                            .map(|span| Box::new(Fix::remove(format!("remove the empty `{key}`"), span)));
+                    }
+                }
                 None if !object.closed || (object.extensions && key.starts_with("x-")) => {}
                 None => self.unknown_key(key, entry.key, object, path),
             }
@@ -260,7 +322,7 @@ impl Checker<'_> {
         }
     }
 
-    fn unknown_key(&mut self, key: &str, span: crate::diag::Span, object: &Object, path: &Path) {
+    fn unknown_key(&mut self, key: &str, span: Span, object: &Object, path: &Path<'_>) {
         let message = match path.steps().as_slice() {
             [] => format!("unknown top-level key `{key}`"),
             [Step::Key(section), Step::Key(name)] => match kind(section) {
@@ -283,6 +345,12 @@ impl Checker<'_> {
     }
 }
 
+/// Where a whole entry stands; none where its value was written elsewhere.
+pub(super) fn entry_span(entry: &Entry) -> Option<Span> {
+    let value = entry.value.span;
+    (value.file == entry.key.file && value.start >= entry.key.end).then_some(Span { end: value.end, ..entry.key })
+}
+
 /// What the entries of a top-level section are called.
 fn kind(section: &str) -> Option<&'static str> {
     match section {
@@ -296,7 +364,7 @@ fn kind(section: &str) -> Option<&'static str> {
     }
 }
 
-fn section(path: &Path) -> Option<&'static str> {
+fn section(path: &Path<'_>) -> Option<&'static str> {
     match path.steps().as_slice() {
         [Step::Key(section)] => kind(section),
         _ => None,
@@ -316,8 +384,9 @@ fn select<'a>(node: &Node, shape: &'a Shape) -> Option<&'a Shape> {
 }
 
 fn fits(scalar: &Scalar, shape: &Shape) -> bool {
-    // A date reaches the schema as text.
     match scalar.value() {
+        // A date reaches the schema as text, and in its own form, which is none that a list of words or a rule takes.
+        Value::Timestamp(_) => accepts(shape, Types::STRING) && !matches!(shape, Shape::Choice(_) | Shape::Text(..)),
         Value::Null => accepts(shape, Types::NULL),
         Value::Bool(_) => accepts(shape, Types::BOOLEAN),
         Value::Int(_) => accepts(shape, Types::INTEGER) || accepts(shape, Types::NUMBER),
@@ -325,7 +394,7 @@ fn fits(scalar: &Scalar, shape: &Shape) -> bool {
             accepts(shape, Types::INTEGER) || accepts(shape, Types::NUMBER)
         }
         Value::Float(number) => accepts(shape, Types::NUMBER) && number.is_finite(),
-        Value::Timestamp(_) | Value::Str(_) => accepts(shape, Types::STRING),
+        Value::Str(_) => accepts(shape, Types::STRING),
     }
 }
 

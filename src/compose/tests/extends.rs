@@ -68,3 +68,24 @@ fn a_base_that_is_no_valid_service_is_only_judged_once_merged() {
     ];
     assert_eq!(findings(&files), ["base.yaml:1:53 unknown-key"]);
 }
+
+#[test]
+fn one_file_named_in_two_directories_is_one_file() {
+    let files = [
+        (
+            "compose.yaml",
+            "services: {a: {extends: {file: sub/b.yaml, service: b}, env_file: sub/v, label_file: [sub/l], build: {context: sub}}}",
+        ),
+        ("sub/b.yaml", "services: {b: {extends: {file: ../sub/c.yaml, service: c}, env_file: v, label_file: l}}"),
+        ("sub/c.yaml", "services: {c: {build: ., volumes: ['./d:/d', '../e:/e']}}"),
+        ("sub/v", "A=1\n"),
+        ("sub/l", "l=1\n"),
+    ];
+    let project = project(&files);
+    let service = &project.services["a"];
+    assert_eq!(service.env_file.len(), 1);
+    assert_eq!(service.label_file, ["/shop/sub/l"]);
+    assert_eq!(service.build.as_ref().unwrap().context.as_deref(), Some("/shop/sub"));
+    let sources: Vec<_> = service.volumes.iter().map(|volume| volume.source.as_deref().unwrap()).collect();
+    assert_eq!(sources, ["/shop/sub/d", "/shop/e"]);
+}

@@ -27,12 +27,22 @@ fn the_long_form_sets_directory_and_env_files_and_merges_several_files() {
         ("db/a.yaml", "services: {db: {image: 'db:${TAG}', volumes: ['./data:/data']}}"),
         ("db/b.yaml", "services: {db: {user: b}}"),
         ("db/vars", "TAG=7\n"),
+        ("other/keep", ""),
     ];
     let project = project(&files);
     let db = &project.services["db"];
     assert_eq!(db.image.as_deref(), Some("db:7"));
     assert_eq!(db.user.as_deref(), Some("b"));
     assert_eq!(db.volumes[0].source.as_deref(), Some("/shop/other/data"));
+}
+
+#[test]
+fn a_project_directory_that_is_none_stands_for_the_one_it_would_be_in() {
+    let files = [
+        ("compose.yaml", "include: [{path: db.yaml, project_directory: sub/none}]\nservices: {}"),
+        ("db.yaml", "services: {db: {image: db, volumes: ['./data:/data']}}"),
+    ];
+    assert_eq!(project(&files).services["db"].volumes[0].source.as_deref(), Some("/shop/sub/data"));
 }
 
 #[test]

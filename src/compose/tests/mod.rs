@@ -1,7 +1,9 @@
 //! The phases on small files in memory, each test one rule of the Specification.
 
 mod environment;
+mod explain;
 mod extends;
+mod hostile;
 mod include;
 mod merge;
 mod normalize;

@@ -151,3 +151,15 @@ fn the_yaml_form_loads_to_the_same_project() {
     assert_eq!(second.services["web"].extensions, first.services["web"].extensions);
     assert!(text.contains("x-note"), "{text}");
 }
+
+#[test]
+fn limits_of_devices_are_spelt_as_the_reference_does_it_in_json_only() {
+    let text = "services: {a: {image: x, blkio_config: {weight_device: [{path: /a, weight: 5}]}, pre_start: [{command: [b]}]}}";
+    let project = project(&[("compose.yaml", text)]);
+    let json = crate::compose::config_json(&project);
+    let device = serde_json::json!({"Path": "/a", "Weight": 5});
+    assert_eq!(json["services"]["a"]["blkio_config"]["weight_device"][0], device);
+    assert_eq!(json["services"]["a"]["pre_start"][0]["blkio_config"]["weight_device"][0], device);
+    let yaml = crate::compose::render_config(&project, crate::compose::Format::Yaml).unwrap();
+    assert_eq!(yaml.matches("- path: /a").count(), 2, "{yaml}");
+}

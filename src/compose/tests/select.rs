@@ -73,7 +73,7 @@ fn text_that_is_no_text_is_named() {
         }
     }
     let loaded = load(&Request::new("/shop"), &Bytes);
-    let codes: Vec<_> = loaded.diagnostics.items.iter().map(|finding| finding.code).collect();
+    let codes: Vec<_> = loaded.diagnostics.items.iter().map(|finding| finding.code.as_ref()).collect();
     assert!(loaded.project.is_none());
     assert!(codes.contains(&"unreadable-file"), "{codes:?}");
 }

@@ -37,10 +37,11 @@ pub(super) fn network_body(spec: &NetworkSpec) -> models::NetworkCreateRequest {
         auxiliary_addresses: map(&pool.aux_addresses),
     });
     let pools: Vec<_> = pools.collect();
-    let ipam = (!pools.is_empty() || !spec.ipam_driver.is_empty()).then(|| models::Ipam {
+    let asked = !pools.is_empty() || !spec.ipam_driver.is_empty() || !spec.ipam_options.is_empty();
+    let ipam = asked.then(|| models::Ipam {
         driver: text(&spec.ipam_driver),
         config: (!pools.is_empty()).then_some(pools),
-        options: None,
+        options: map(&spec.ipam_options),
     });
     models::NetworkCreateRequest {
         name: spec.name.clone(),
@@ -109,7 +110,7 @@ pub(super) fn container_body(
         Some(given) => Some(given.clone()),
         None => entrypoint.filter(|image| !image.is_empty()),
     };
-    let mut exposed = spec.expose.clone();
+    let mut exposed: Vec<String> = spec.expose.iter().flat_map(|port| ports_of(port)).collect();
     exposed.extend(spec.ports.iter().map(|port| format!("{}/{}", port.container_port, port.protocol)));
     exposed.sort();
     exposed.dedup();
@@ -138,6 +139,17 @@ pub(super) fn container_body(
         networking_config,
         ..Default::default()
     })
+}
+
+/// An exposed port as the API has it: `9000` is TCP, `3000-3002/udp` are three.
+fn ports_of(text: &str) -> Vec<String> {
+    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    match (first.parse::<u16>(), last.parse::<u16>()) {
+        (Ok(first), Ok(last)) => (first..=last).map(|port| format!("{port}/{protocol}")).collect(),
+        // The engine says what is wrong with it.
+        _ => vec![text.to_owned()],
+    }
 }
 
 fn health_config(health: &HealthSpec, old: bool) -> models::HealthConfig {
@@ -176,11 +188,13 @@ fn host_config(spec: &ContainerSpec, first_network: Option<&str>) -> EngineResul
         soft: Some(limit.soft),
         hard: Some(limit.hard),
     });
-    let gpus = models::DeviceRequest {
-        count: Some(spec.gpus),
-        capabilities: Some(vec![vec!["gpu".to_owned()]]),
-        ..Default::default()
-    };
+    let gpus = spec.device_requests.iter().map(|gpu| models::DeviceRequest {
+        driver: text(&gpu.driver),
+        count: number(gpu.count),
+        device_ids: list(&gpu.device_ids),
+        capabilities: Some(vec![gpu.capabilities.clone()]),
+        options: map(&gpu.options),
+    });
     let log_config = (!spec.log_driver.is_empty() || !spec.log_options.is_empty())
         .then(|| models::HostConfigLogConfig { typ: text(&spec.log_driver), config: map(&spec.log_options) });
     Ok(models::HostConfig {
@@ -198,7 +212,7 @@ fn host_config(spec: &ContainerSpec, first_network: Option<&str>) -> EngineResul
         security_opt: list(&spec.security_opt),
         devices: Some(devices.collect::<Vec<_>>()).filter(|devices| !devices.is_empty()),
         device_cgroup_rules: list(&spec.device_cgroup_rules),
-        device_requests: (spec.gpus != 0).then(|| vec![gpus]),
+        device_requests: Some(gpus.collect::<Vec<_>>()).filter(|gpus| !gpus.is_empty()),
         dns: list(&spec.dns),
         dns_search: list(&spec.dns_search),
         dns_options: list(&spec.dns_opt),
@@ -221,6 +235,17 @@ fn host_config(spec: &ContainerSpec, first_network: Option<&str>) -> EngineResul
         nano_cpus: number(spec.nano_cpus),
         cpu_shares: number(spec.cpu_shares),
         cpuset_cpus: text(&spec.cpuset),
+        cpu_period: number(spec.cpu_period),
+        cpu_quota: number(spec.cpu_quota),
+        cpu_realtime_period: number(spec.cpu_rt_period),
+        cpu_realtime_runtime: number(spec.cpu_rt_runtime),
+        memory_swappiness: spec.memory_swappiness,
+        blkio_weight: (spec.blkio.weight != 0).then_some(spec.blkio.weight),
+        blkio_weight_device: weights(&spec.blkio.weight_device),
+        blkio_device_read_bps: rates(&spec.blkio.read_bps),
+        blkio_device_read_iops: rates(&spec.blkio.read_iops),
+        blkio_device_write_bps: rates(&spec.blkio.write_bps),
+        blkio_device_write_iops: rates(&spec.blkio.write_iops),
         pids_limit: number(spec.pids_limit),
         oom_kill_disable: spec.oom_kill_disable.then_some(true),
         oom_score_adj: number(spec.oom_score_adj),
@@ -229,6 +254,19 @@ fn host_config(spec: &ContainerSpec, first_network: Option<&str>) -> EngineResul
         log_config,
         ..Default::default()
     })
+}
+
+fn rates(devices: &[(String, i64)]) -> Option<Vec<models::ThrottleDevice>> {
+    let all = devices.iter().map(|(path, rate)| models::ThrottleDevice { path: text(path), rate: Some(*rate) });
+    (!devices.is_empty()).then(|| all.collect())
+}
+
+fn weights(devices: &[(String, i64)]) -> Option<Vec<models::ResourcesBlkioWeightDevice>> {
+    let all = devices.iter().map(|(path, weight)| models::ResourcesBlkioWeightDevice {
+        path: text(path),
+        weight: usize::try_from(*weight).ok(),
+    });
+    (!devices.is_empty()).then(|| all.collect())
 }
 
 fn cgroupns(word: &str) -> EngineResult<Option<models::HostConfigCgroupnsModeEnum>> {

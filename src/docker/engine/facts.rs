@@ -115,6 +115,15 @@ pub(super) fn container(container: models::ContainerInspectResponse) -> Containe
     }
 }
 
+/// `NAME=value` of a container.
+pub(super) fn environment(container: models::ContainerInspectResponse) -> BTreeMap<String, String> {
+    let all = container.config.and_then(|config| config.env).unwrap_or_default();
+    all.iter()
+        .map(|entry| entry.split_once('=').unwrap_or((entry, "")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 pub(super) fn listed_container(container: models::ContainerSummary) -> ContainerFacts {
     let text = container.status.unwrap_or_default();
     // A container has further names where others link to it; its own has one slash.

@@ -248,6 +248,12 @@ impl Engine for SandboxEngine {
         })
     }
 
+    fn container_environment(&self, name: &str) -> EngineResult<Option<BTreeMap<String, String>>> {
+        self.call(&["container_environment", name], |state| {
+            Ok(state.container_mut(name).ok().map(|container| container.environment.clone()))
+        })
+    }
+
     fn container_create(&self, spec: &ContainerSpec) -> EngineResult<String> {
         self.call(&["container_create", &spec.name], |state| {
             let (container, networks) = described(spec, state)?;

@@ -3,20 +3,20 @@
 use granit_parser::Tag;
 
 use crate::yaml::scalar::{Value, resolve};
-use crate::yaml::{Scalar, Style};
+use crate::yaml::{Scalar, Style, Text};
 
 const CORE: &str = "tag:yaml.org,2002:";
 
 /// The tag as text where it is an application's own, such as `!reset`; none for `!` alone and
 /// YAML's own tags.
-pub(super) fn local(tag: &Tag) -> Option<String> {
+pub(super) fn local(tag: &Tag) -> Option<Box<Text>> {
     let full = format!("{}{}", tag.handle(), tag.suffix());
-    (core(tag).is_none() && full != "!").then_some(full)
+    (core(tag).is_none() && full != "!").then(|| Box::new(full.into()))
 }
 
 /// The style that gives a scalar the type its tag asks for, and its local tag. A scalar with a
 /// local tag is a string. The error is the core tag that the text does not fit.
-pub(super) fn apply(tag: &Tag, style: Style, text: &str) -> Result<(Style, Option<String>), String> {
+pub(super) fn apply(tag: &Tag, style: Style, text: &str) -> Result<(Style, Option<Box<Text>>), String> {
     let Some(core) = core(tag) else {
         let local = local(tag);
         let string = local.is_some() && style == Style::Plain;

@@ -1,0 +1,75 @@
+//! Secrets and configs: files that the plugin keeps for the project and mounts read-only.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::secrets::Vault;
+use super::stack::Stack;
+use crate::docker::ContainerMount;
+use crate::model::{Config, FileMode, FileReference, Project, Secret, Service};
+
+/// Whether a mount is of the project's own secrets or configs.
+pub(super) fn is_own(stack: &Stack, mount: &ContainerMount) -> bool {
+    mount.kind == "bind" && stack.own_files.file_name().is_some() && parts(&stack.own_files, &mount.source).is_some()
+}
+
+/// `…/secrets/KEY-0444`: the section, the key and the mode.
+fn parts<'a>(own: &Path, source: &'a str) -> Option<(&'a str, &'a str, u32)> {
+    let inside = Path::new(source).strip_prefix(own).ok()?.to_str()?;
+    let (section, file) = inside.split_once('/')?;
+    let (key, mode) = file.rsplit_once('-')?;
+    matches!(section, "secrets" | "configs").then_some((section, key, u32::from_str_radix(mode, 8).ok()?))
+}
+
+/// The references of a service; `mounts` are its own files.
+pub(super) fn references(mounts: &[&ContainerMount], out: &mut Service) {
+    for mount in mounts {
+        let path = PathBuf::from(&mount.source);
+        let Some(own) = path.parent().and_then(Path::parent) else { continue };
+        let Some((section, key, mode)) = parts(own, &mount.source) else { continue };
+        let usual = if section == "secrets" { format!("/run/secrets/{key}") } else { format!("/{key}") };
+        let reference = FileReference {
+            source: Some(key.to_owned()),
+            target: Some(mount.target.clone()).filter(|target| *target != usual),
+            mode: (mode != 0o444).then_some(FileMode(mode)),
+            ..FileReference::default()
+        };
+        if section == "secrets" { out.secrets.push(reference) } else { out.configs.push(reference) }
+    }
+}
+
+/// Declares the secrets and configs that services mount; `contents` are the files by their source in the mounts.
+///
+/// A config's text stands in the file, a secret's goes to the companion. One that is not text is named by its file.
+pub(super) fn declare(
+    stack: &Stack,
+    contents: &BTreeMap<String, Vec<u8>>,
+    vault: &mut Vault<'_>,
+    project: &mut Project,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mounts = stack.units.values().flat_map(|unit| &unit.spec.mounts).filter(|mount| is_own(stack, mount));
+    for mount in mounts {
+        let Some((section, key, _)) = parts(&stack.own_files, &mount.source) else { continue };
+        let text = contents.get(&mount.source).map(|bytes| std::str::from_utf8(bytes));
+        if !matches!(text, Some(Ok(_))) {
+            let why = if text.is_some() { "is no text" } else { "cannot be read" };
+            let note = format!("{section}.{key}: the file on the server {why}; put it where the file says");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        if section == "secrets" {
+            project.secrets.entry(key.to_owned()).or_insert_with(|| match text {
+                Some(Ok(text)) => Secret { environment: Some(vault.name("secret", key, text)), ..Secret::default() },
+                _ => Secret { file: Some(format!("./{key}")), ..Secret::default() },
+            });
+        } else {
+            project.configs.entry(key.to_owned()).or_insert_with(|| match text {
+                Some(Ok(text)) => Config { content: Some(text.to_owned()), ..Config::default() },
+                _ => Config { file: Some(format!("./{key}")), ..Config::default() },
+            });
+        }
+    }
+    notes
+}

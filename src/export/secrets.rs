@@ -1,0 +1,173 @@
+//! Values that must not stand in a compose file: they go to the companion `.env` under a name of their own.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+/// What becomes of secret values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Secrets {
+    /// To the companion `.env`, by interpolation.
+    #[default]
+    Env,
+    /// Into the file.
+    Inline,
+}
+
+/// Marks a reference in a value of the model; `$` of all else is doubled when the file is written. A character for
+/// private use, which no value that Dokku keeps has reason to hold.
+const MARK: char = '\u{F8F7}';
+
+/// The companion file as it fills.
+pub struct Vault<'a> {
+    how: Secrets,
+    /// The project's own variables.
+    known: &'a BTreeMap<String, String>,
+    values: IndexMap<String, String>,
+}
+
+impl<'a> Vault<'a> {
+    /// An empty one; `known` are variables whose name a secret of the same value takes.
+    pub fn new(how: Secrets, known: &'a BTreeMap<String, String>) -> Self {
+        Self { how, known, values: IndexMap::new() }
+    }
+
+    /// The text of a value in the model: itself, or a reference where the name or the value says that it is secret.
+    pub fn value(&mut self, service: &str, name: &str, value: &str) -> String {
+        let told = crate::secret::is_telling(name) || crate::secret::url_password(value).is_some();
+        let secret = !value.is_empty() && (told || self.holds_known(value));
+        if self.how == Secrets::Inline || !secret {
+            return value.to_owned();
+        }
+        format!("{MARK}{}{MARK}", self.name(service, name, value))
+    }
+
+    /// Whether a value that looks harmless has one of the project's own secrets in it.
+    fn holds_known(&self, value: &str) -> bool {
+        self.known.iter().any(|(name, text)| text.len() >= 6 && crate::secret::is_telling(name) && value.contains(text))
+    }
+
+    /// The name of a variable that holds `value`: the project's own, the bare name, or one with the service's.
+    pub fn name(&mut self, service: &str, name: &str, value: &str) -> String {
+        let plain = |text: &str| -> String {
+            text.chars()
+                .map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_uppercase() } else { '_' })
+                .collect()
+        };
+        let known = self.known.iter().find(|(name, text)| *text == value && crate::secret::is_telling(name));
+        let mut name = match known {
+            Some((name, _)) => name.clone(),
+            None if !name.is_empty() && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_') => {
+                name.to_owned()
+            }
+            None => plain(name),
+        };
+        if name.starts_with(|char: char| char.is_ascii_digit()) {
+            name.insert(0, '_');
+        }
+        let taken = |values: &IndexMap<String, String>, name: &str| {
+            values.get(name).or_else(|| self.known.get(name)).is_some_and(|other| other != value)
+        };
+        if taken(&self.values, &name) {
+            name = format!("{}_{name}", plain(service));
+        }
+        let base = name.clone();
+        let mut number = 2;
+        while taken(&self.values, &name) {
+            name = format!("{base}_{number}");
+            number += 1;
+        }
+        self.values.insert(name.clone(), value.to_owned());
+        name
+    }
+
+    /// The variables of the companion file.
+    pub fn into_values(self) -> IndexMap<String, String> {
+        self.values
+    }
+}
+
+/// Replaces the marks by interpolation; every other `$` was doubled before. A variable that is not set stops the
+/// import rather than give an empty password.
+pub(super) fn references(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, part) in text.split(MARK).enumerate() {
+        if index % 2 == 1 {
+            out.push_str(&format!("${{{part}?}}"));
+        } else {
+            out.push_str(part);
+        }
+    }
+    out
+}
+
+/// The companion file. With `redact` it names the variables only.
+pub fn dotenv(values: &IndexMap<String, String>, redact: bool) -> String {
+    let mut out = String::from("# Values of the compose file beside it. Keep it out of version control.\n");
+    for (name, value) in values {
+        let value = if redact { String::new() } else { quoted(value) };
+        out.push_str(&format!("{name}={value}\n"));
+    }
+    out
+}
+
+/// A value as every reader of `.env` files gives it back.
+fn quoted(value: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@%+,".contains(char);
+    if value.chars().all(plain) {
+        return value.to_owned();
+    }
+    // Single quotes stand for themselves, but a backslash would keep the last from closing.
+    if !value.contains(['\'', '\\', '\r', '\n']) {
+        return format!("'{value}'");
+    }
+    let mut out = String::from("\"");
+    for char in value.chars() {
+        match char {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '$' => out.push_str("\\$"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::dotenv::parse;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_secret_leaves_under_a_name_that_is_free() {
+        let known = BTreeMap::from([
+            ("DB_PASSWORD".to_owned(), "hunter22".to_owned()),
+            ("API_KEY".to_owned(), "x1".to_owned()),
+        ]);
+        let mut vault = Vault::new(Secrets::Env, &known);
+        assert_eq!(vault.value("db", "MODE", "fast"), "fast");
+        assert_eq!(references(&vault.value("db", "POSTGRES_PASSWORD", "hunter22")), "${DB_PASSWORD?}");
+        assert_eq!(references(&vault.value("api", "API_KEY", "x2")), "${API_API_KEY?}");
+        assert_eq!(references(&vault.value("web", "TOKEN", "t")), "${TOKEN?}");
+        assert_eq!(references(&vault.value("web-2", "TOKEN", "other")), "${WEB_2_TOKEN?}");
+        assert_eq!(references(&vault.value("web", "URL", "postgres://a:b@db/x")), "${URL?}");
+        assert_eq!(references(&vault.value("job", "PW", "hunter22")), "${DB_PASSWORD?}");
+        assert_eq!(references(&vault.value("job", "ARGS", "-p hunter22")), "${ARGS?}");
+        assert_eq!(vault.into_values().len(), 6);
+        assert_eq!(Vault::new(Secrets::Inline, &known).value("db", "PASSWORD", "x"), "x");
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_read_back(value in "(\\PC|[ \t\n\r'\"\\\\$#=]){0,20}") {
+            let values = IndexMap::from([("A".to_owned(), value.clone()), ("B".to_owned(), "end".to_owned())]);
+            let (read, findings) = parse(&dotenv(&values, false), crate::diag::FileId(0), &|_| None);
+            prop_assert!(findings.is_empty(), "{:?}", findings);
+            prop_assert_eq!(read, values);
+        }
+    }
+}

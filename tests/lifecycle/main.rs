@@ -1,0 +1,12 @@
+//! A project's life from outside: plans in files, versions, drift, removal, locks. Against the sandbox.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod behind;
+mod bench;
+mod drift;
+mod hold;
+mod removal;
+mod rollback;
+mod saved_plan;
+mod watching;
