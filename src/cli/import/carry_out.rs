@@ -54,8 +54,10 @@ pub(in crate::cli) fn apply(
     {
         printer.warn(&format!("{error:#}"));
     }
-    if matches!(outcome, Outcome::Done { .. }) {
-        commit::forget_pruned(session, lock, prepared)?;
+    if matches!(outcome, Outcome::Done { .. })
+        && let Err(error) = commit::forget_pruned(session, lock, prepared)
+    {
+        printer.warn(&format!("what was removed is still counted as the project's: {error:#}"));
     }
     commit::store_retention(lock);
     Ok(report(printer, args, prepared, &outcome, began.elapsed()))

@@ -231,7 +231,8 @@ fn created(session: &Session, state: &mut State, prepared: &Prepared) {
     }
 }
 
-/// After the cleanup: what it removed is not the project's any more. Whatever is still there stays known.
+/// After the cleanup: what it removed is not the project's any more. Whatever is still there stays known, and so does what
+/// the server did not answer for: the run is committed, and the next one asks again.
 pub(in crate::cli) fn forget_pruned(session: &Session, lock: &Lock, prepared: &Prepared) -> Result<()> {
     let removes = |action: &Action| {
         matches!(action, Action::AppDestroy { .. } | Action::ContainerRemove { .. } | Action::NetworkRemove { .. })
@@ -243,15 +244,15 @@ pub(in crate::cli) fn forget_pruned(session: &Session, lock: &Lock, prepared: &P
     let before = state.clone();
     for action in &prepared.plan.cleanup {
         match action {
-            Action::AppDestroy { app } if !session.dokku.app_exists(app)? => {
+            Action::AppDestroy { app } if gone(|| Ok(!session.dokku.app_exists(app)?)) => {
                 state.created.apps.remove(app);
                 state.left.retain(|_, service| service.kind.resource_name() != app);
             }
-            Action::ContainerRemove { name } if session.engine.container(name)?.is_none() => {
+            Action::ContainerRemove { name } if gone(|| Ok(session.engine.container(name)?.is_none())) => {
                 state.created.containers.remove(name);
                 state.left.retain(|_, service| service.kind.resource_name() != name);
             }
-            Action::NetworkRemove { name } if session.engine.network(name)?.is_none() => {
+            Action::NetworkRemove { name } if gone(|| Ok(session.engine.network(name)?.is_none())) => {
                 state.created.networks.remove(name);
             }
             Action::FilesRemove { target } if !target.exists() => drop(state.delivered.remove(target)),
@@ -262,6 +263,11 @@ pub(in crate::cli) fn forget_pruned(session: &Session, lock: &Lock, prepared: &P
         state.save(lock.dir())?;
     }
     Ok(())
+}
+
+/// What the server answers; asked a second time where that failed, since what stays known in vain is asked for for ever.
+fn gone(ask: impl Fn() -> Result<bool>) -> bool {
+    ask().or_else(|_| ask()).unwrap_or(false)
 }
 
 /// Nothing was to be done: only the memory of what the server looks like is brought up to date.
