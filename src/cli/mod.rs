@@ -31,6 +31,7 @@ mod trace;
 mod trigger;
 mod validators;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -88,8 +89,13 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let unknown = error.kind() == clap::error::ErrorKind::InvalidSubcommand;
+            let text = error.render().to_string().replace(OWN_CALL, &called_as());
             // Help and version go to standard output and are no errors; a reader that went away is none either.
-            let _ = error.print();
+            let _ = if error.use_stderr() {
+                std::io::stderr().write_all(text.as_bytes())
+            } else {
+                std::io::stdout().write_all(text.as_bytes())
+            };
             return exit_with(match error.exit_code() {
                 0 => 0,
                 _ if unknown => Exit::UnknownCommand as i32,
@@ -107,6 +113,17 @@ pub fn main() -> ExitCode {
             let exit = error.downcast_ref::<Failed>().map_or(Exit::Wrong, |failed| failed.exit);
             exit_with(exit as i32)
         }
+    }
+}
+
+/// How a command begins where the program is started by its own name.
+const OWN_CALL: &str = "dokku-compose ";
+
+/// How the caller's command began: the plugin's shell files say under which name Dokku knows the plugin.
+fn called_as() -> String {
+    match std::env::var("DOKKU_COMPOSE_PREFIX") {
+        Ok(prefix) if !prefix.is_empty() => format!("dokku {prefix}:"),
+        _ => OWN_CALL.to_owned(),
     }
 }
 
@@ -172,7 +189,7 @@ fn help(command: Option<&str>, printer: &Printer) -> anyhow::Result<Exit> {
         Some(name) => {
             let name = name.strip_prefix("compose:").unwrap_or(name);
             match root.find_subcommand_mut(name) {
-                Some(found) => found.render_long_help(),
+                Some(found) => found.clone().bin_name(format!("{}{name}", called_as())).render_long_help(),
                 None => return Err(Failed::new(Exit::UnknownCommand, format!("there is no command {name}")).into()),
             }
         }

@@ -175,3 +175,18 @@ fn uninstall_leaves_the_data_and_says_what_stops_working() {
     assert!(house.data().join("apps/shop-web").exists() && house.data().join("projects/shop").exists());
     assert_eq!(house.started(), "");
 }
+
+#[test]
+fn the_usage_says_what_was_typed() {
+    let house = House::new();
+    fs::copy(env!("CARGO_BIN_EXE_dokku-compose"), house.path("lib/data/compose/bin/dokku-compose")).unwrap();
+    let run = house.run("subcommands/import", &["compose:import", "shop", "--nonsense"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("\nUsage: dokku compose:import "), "{run:?}");
+    let run = house.run("subcommands/help", &["compose:help", "plan"]);
+    assert!(run.stdout.contains("\nUsage: dokku compose:plan "), "{run:?}");
+    // Started by its own name, it says that.
+    let mut own = std::process::Command::new(env!("CARGO_BIN_EXE_dokku-compose"));
+    let run = finish(own.args(["plan", "--nonsense"]).env_clear(), "");
+    assert!(run.stderr.contains("\nUsage: dokku-compose plan "), "{run:?}");
+}
