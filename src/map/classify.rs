@@ -93,7 +93,11 @@ fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> (F
             return (Form::Container, format!("{key} shares another container's namespace"));
         }
     }
-    if let Some(store) = service.image.as_deref().filter(|_| service.build.is_none()).and_then(datastores::of_image) {
+    // One that was imported as an app before its image was known as a datastore's stays one.
+    let app =
+        ctx.remembered.and_then(|last| last.services.get(&service.name)).map(|last| last.kind.word()) == Some("app");
+    let image = service.image.as_deref().filter(|_| service.build.is_none() && !app);
+    if let Some(store) = image.and_then(datastores::of_image) {
         return (
             Form::Container,
             format!("image {}, a {} database", service.image.as_deref().unwrap_or_default(), store.plugin),

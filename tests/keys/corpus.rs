@@ -43,7 +43,7 @@ struct Entry {
     files: Vec<PathBuf>,
 }
 
-fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let places = [
         std::env::var_os("COMPOSE_SHARED").map(PathBuf::from),

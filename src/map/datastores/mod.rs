@@ -1,0 +1,5 @@
+//! Datastores: which images are some, and what of a service a Dokku plugin can keep true.
+
+mod table;
+
+pub use table::{DATASTORES, Datastore, Driver, of_image};
