@@ -93,6 +93,24 @@ pub struct ImageBuildSpec {
     pub args: BTreeMap<String, Secret>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Further contexts by the name that the Dockerfile has for them: a directory, a URL, `docker-image://NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contexts: BTreeMap<String, String>,
+    /// Images of other services among the contexts, which are built first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<ImageBuildSpec>,
+}
+
+impl ImageBuildSpec {
+    /// The option that only BuildKit knows, where there is one.
+    pub fn needs_buildkit(&self) -> Option<&str> {
+        const OPTIONS: &[&str] = &["--secret", "--ssh", "--allow", "--no-cache-filter", "--cache-to"];
+        if !self.contexts.is_empty() {
+            return Some("--build-context");
+        }
+        let flags = self.options.iter().map(|option| option.split('=').next().unwrap_or_default());
+        OPTIONS.iter().copied().find(|known| flags.clone().any(|flag| flag == *known))
+    }
 }
 
 /// A mount of a raw container.

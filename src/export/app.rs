@@ -247,6 +247,12 @@ fn build(options: &[String], key: &DigestKey, dokku: &mut DokkuOnly) -> ImageBui
 
 fn origin(asked: &Asked<'_>, mut build: ImageBuildSpec) -> Origin {
     let now = asked.now;
+    if let Some((_, app)) = asked.remembered
+        && let (Some(known), Source::Image { image, .. }) = (&app.build, &app.source)
+        && now.source_image == *image
+    {
+        return Origin::Build { build: Box::new(super::raw::opened(known, asked.secrets)), repository: None };
+    }
     match asked.remembered.map(|(_, app)| &app.source) {
         Some(Source::Image { image, pull, .. }) => {
             // Somebody may have deployed another image since.

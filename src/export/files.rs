@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::secrets::Vault;
-use super::stack::Stack;
+use super::stack::{Origin, Stack};
 use crate::docker::ContainerMount;
 use crate::model::{Config, FileMode, FileReference, Project, Secret, Service};
 
@@ -38,7 +38,31 @@ pub(super) fn references(mounts: &[&ContainerMount], out: &mut Service) {
     }
 }
 
-/// Declares the secrets and configs that services mount; `contents` are the files by their source in the mounts.
+/// The secret of a build: `id=NAME,src=…/secrets/KEY-0600`.
+pub(super) fn of_build(option: &str) -> Option<FileReference> {
+    let (id, source) = option.strip_prefix("id=")?.split_once(",src=")?;
+    let (_, key, _) = parts(Path::new(source).parent()?.parent()?, source)?;
+    let target = Some(id.to_owned()).filter(|id| id != key);
+    Some(FileReference { source: Some(key.to_owned()), target, ..FileReference::default() })
+}
+
+/// The key of a build: `ID=…/ssh/ID-0a1b2c3d`, with the file's name.
+pub(super) fn key_of_build(option: &str) -> Option<(&str, &str)> {
+    let (id, path) = option.split_once('=')?;
+    Some((id, Path::new(path).file_name()?.to_str()?))
+}
+
+/// The values of an option of all builds.
+fn build_options<'a>(stack: &'a Stack, flag: &'a str) -> impl Iterator<Item = &'a str> {
+    let builds = stack.units.values().filter_map(|unit| match &unit.origin {
+        Origin::Build { build, .. } => Some(build),
+        Origin::Image { .. } => None,
+    });
+    let options = builds.flat_map(|build| &build.options);
+    options.filter_map(move |option| option.strip_prefix(flag)?.strip_prefix('='))
+}
+
+/// Declares the secrets and configs that services mount or are built with; `contents` are the files by their source in the mounts.
 ///
 /// A config's text stands in the file, a secret's goes to the companion. One that is not text is named by its file.
 pub(super) fn declare(
@@ -49,9 +73,16 @@ pub(super) fn declare(
 ) -> Vec<String> {
     let mut notes = Vec::new();
     let mounts = stack.units.values().flat_map(|unit| &unit.spec.mounts).filter(|mount| is_own(stack, mount));
-    for mount in mounts {
-        let Some((section, key, _)) = parts(&stack.own_files, &mount.source) else { continue };
-        let text = contents.get(&mount.source).map(|bytes| std::str::from_utf8(bytes));
+    let built = build_options(stack, "--secret").filter_map(|option| Some(option.split_once(",src=")?.1));
+    for (_, key) in build_options(stack, "--ssh").filter_map(key_of_build) {
+        let note = format!("build.ssh: a private key stands in no export; put it beside this file as {key}");
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    for source in mounts.map(|mount| mount.source.as_str()).chain(built) {
+        let Some((section, key, _)) = parts(&stack.own_files, source) else { continue };
+        let text = contents.get(source).map(|bytes| std::str::from_utf8(bytes));
         if !matches!(text, Some(Ok(_))) {
             let why = if text.is_some() { "is no text" } else { "cannot be read" };
             let note = format!("{section}.{key}: the file on the server {why}; put it where the file says");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::stack::{Form, Origin, Unit};
+use crate::docker::ImageBuildSpec;
 use crate::map::resources::{DesiredService, RawSpec};
 use crate::model::Port;
 use crate::plan::raw::{HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL};
@@ -46,12 +47,11 @@ pub fn unit(
         .collect();
     let origin = match &raw.build {
         Some(build) => {
-            let mut build = build.clone();
-            for (name, value) in &mut build.args {
-                let text = secrets.get(value.digest());
-                open(value, text, name, key, &mut notes);
+            for (name, value) in &build.args {
+                // What is said of a value that is not known any more.
+                open(&mut value.clone(), secrets.get(value.digest()), name, key, &mut notes);
             }
-            Origin::Build { build: Box::new(build), repository: None }
+            Origin::Build { build: Box::new(opened(build, secrets)), repository: None }
         }
         None => Origin::Image { image: spec.image.clone(), pull: raw.pull },
     };
@@ -68,6 +68,17 @@ pub fn unit(
         notes,
         ..Unit::default()
     }
+}
+
+/// A build whose arguments have their texts again, as far as they are known.
+pub(super) fn opened(build: &ImageBuildSpec, secrets: &BTreeMap<String, String>) -> ImageBuildSpec {
+    let mut build = build.clone();
+    for value in build.args.values_mut() {
+        if let Some(text) = secrets.get(value.digest()) {
+            value.unseal(text.clone());
+        }
+    }
+    build
 }
 
 /// Gives a remembered value its text.

@@ -11,7 +11,7 @@ use crate::docker::{ContainerMount, ContainerSpec, DeviceSpec, EndpointSpec, Hea
 use crate::map::resources::{Need, UpdateOrder};
 use crate::model::{
     BindOptions, Build, Bytes, Condition, Dependency, Deploy, Device, Duration, Float, Healthcheck, Logging, MountType,
-    Service, ServiceNetwork, ServiceVolume, TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions,
+    Service, ServiceNetwork, ServiceVolume, SshKey, TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions,
 };
 use crate::secret::Secret;
 
@@ -38,7 +38,7 @@ pub(super) fn service(stack: &Stack, names: &Names, unit: &Unit, vault: &mut Vau
             out.image = Some(image.clone());
             out.pull_policy = pull.then(|| "always".to_owned());
         }
-        Origin::Build { build, .. } => out.build = Some(Box::new(self::build(unit, build, vault))),
+        Origin::Build { build, .. } => out.build = Some(Box::new(self::build(stack, unit, build, vault))),
     }
     for (name, value) in &spec.environment {
         let text = clear(value);
@@ -300,11 +300,16 @@ pub(super) fn is_build_flag(flag: &str) -> bool {
         "--ulimit",
         "--platform",
         "--label",
+        "--secret",
+        "--ssh",
+        "--allow",
+        "--pull",
+        "--no-cache-filter",
     ]
     .contains(&flag)
 }
 
-fn build(unit: &Unit, spec: &ImageBuildSpec, vault: &mut Vault<'_>) -> Build {
+fn build(stack: &Stack, unit: &Unit, spec: &ImageBuildSpec, vault: &mut Vault<'_>) -> Build {
     let dockerfile = spec.dockerfile.to_string_lossy();
     // A Dockerfile outside the context is kept by its text too; where it still stands it is named as it was.
     let inline = spec
@@ -321,6 +326,13 @@ fn build(unit: &Unit, spec: &ImageBuildSpec, vault: &mut Vault<'_>) -> Build {
     for (name, value) in &spec.args {
         out.args.insert(name.clone(), Some(vault.value(&unit.name, name, clear(value))));
     }
+    for (name, context) in &spec.contexts {
+        let of_service = context.strip_prefix("docker-image://").and_then(|tag| {
+            stack.units.values().find(|unit| matches!(&unit.origin, Origin::Build { build, .. } if build.tag == tag))
+        });
+        let context = of_service.map_or_else(|| context.clone(), |unit| format!("service:{}", unit.name));
+        out.additional_contexts.insert(name.clone(), context);
+    }
     for option in &spec.options {
         let (flag, value) = option.split_once('=').unwrap_or((option, ""));
         match flag {
@@ -331,6 +343,15 @@ fn build(unit: &Unit, spec: &ImageBuildSpec, vault: &mut Vault<'_>) -> Build {
             "--network" => out.network = given(value),
             "--shm-size" => out.shm_size = crate::compose::units::parse_bytes(value).ok().map(Bytes),
             "--tag" => out.tags.push(value.to_owned()),
+            "--pull" => out.pull = true,
+            "--no-cache-filter" => out.no_cache_filter.push(value.to_owned()),
+            "--allow" => out.entitlements.push(value.to_owned()),
+            "--secret" => out.secrets.extend(files::of_build(value)),
+            "--ssh" => {
+                if let Some((id, file)) = files::key_of_build(value) {
+                    out.ssh.push(SshKey { id: id.to_owned(), path: Some(format!("./{file}")) });
+                }
+            }
             "--platform" => out.platforms.push(value.to_owned()),
             "--add-host" => {
                 if let Some((host, address)) = value.split_once(':') {

@@ -23,10 +23,18 @@ pub(super) fn map(
     files: &mut Vec<FileTree>,
     extension: &Extension,
     primary: bool,
+    by_engine: bool,
 ) -> Option<AppSpec> {
     let app = spec.name.clone();
+    let mut image_build = None;
     let (source, build_options) = match (&service.build, &service.image) {
-        (Some(build), _) => build::archive(ctx, service, build)?,
+        (Some(build), _) if by_engine => {
+            let (spec, _) = build::image(ctx, service, build, files)?;
+            let source = Source::Image { image: spec.tag.clone(), pull: false, platform: String::new() };
+            image_build = Some(spec);
+            (source, Vec::new())
+        }
+        (Some(build), _) => build::archive(ctx, service, build, files)?,
         (None, Some(image)) => {
             let pull = matches!(service.pull_policy.as_deref(), Some("always" | "refresh" | "daily" | "weekly"));
             (Source::Image { image: image.clone(), pull, platform: spec.platform.clone() }, Vec::new())
@@ -77,7 +85,7 @@ pub(super) fn map(
         image_id: ctx
             .images
             .get(&image)
-            .filter(|_| matches!(source, Source::Image { .. }))
+            .filter(|_| service.build.is_none())
             .map(|facts| facts.id.clone())
             .unwrap_or_default(),
         source,
@@ -93,6 +101,7 @@ pub(super) fn map(
         hooks: AppHooks { project: ctx.project.to_owned(), service: service.name.clone(), networks, gate },
         // Start-first apps pass the gate in the `check-deploy` trigger, before the old container goes.
         await_gate: order == UpdateOrder::StopFirst,
+        build: image_build,
         app,
     })
 }

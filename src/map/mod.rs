@@ -54,6 +54,8 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     let names = app_names(ctx);
     relations.name_containers(&names, &forms);
     let primary = primary(ctx, &forms);
+    let imported = |name: &str| forms.contains_key(name);
+    let by_engine = build::by_engine(ctx, &imported);
     let mut volumes = storage::Named::new();
     let mut desired = Desired { project: ctx.project.to_owned(), ..Desired::default() };
     for name in in_order(ctx, &forms) {
@@ -66,12 +68,15 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         let on: BTreeSet<String> = mapped.spec.networks.iter().map(|(network, _)| network.clone()).collect();
         let first = primary.as_deref() == Some(name);
         let kind = match form {
-            Form::App => app::map(ctx, service, mapped.spec, &mut mapped.files, &extension, first)
-                .map(|app| Kind::App(Box::new(app))),
-            Form::Container => {
-                raw::map(ctx, service, mapped.spec, &extension, false).map(|raw| Kind::Container(Box::new(raw)))
+            Form::App => {
+                let engine = by_engine.contains_key(name);
+                app::map(ctx, service, mapped.spec, &mut mapped.files, &extension, first, engine)
+                    .map(|app| Kind::App(Box::new(app)))
             }
-            Form::Job => raw::map(ctx, service, mapped.spec, &extension, true).map(|raw| Kind::Job(Box::new(raw))),
+            Form::Container => raw::map(ctx, service, mapped.spec, &mut mapped.files, &extension, false)
+                .map(|raw| Kind::Container(Box::new(raw))),
+            Form::Job => raw::map(ctx, service, mapped.spec, &mut mapped.files, &extension, true)
+                .map(|raw| Kind::Job(Box::new(raw))),
         };
         let Some(kind) = kind else { continue };
         for (name, labels) in &mapped.volumes {
@@ -79,7 +84,12 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         }
         let service = DesiredService {
             name: name.to_owned(),
-            why: why.clone(),
+            why: match by_engine.get(name) {
+                Some(build::Engine::Shared) => {
+                    format!("{why}, built once with {}", build::others(ctx, name, &imported).join(", "))
+                }
+                _ => why.clone(),
+            },
             needs: needs(ctx, service, &forms),
             files: mapped.files,
             networks: on,

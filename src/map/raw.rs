@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::extension::Extension;
-use super::resources::{Gate, RawSpec};
+use super::resources::{FileTree, Gate, RawSpec};
 use super::{build, container, health};
 use crate::docker::ContainerSpec;
 use crate::model::Service;
@@ -16,13 +16,14 @@ pub(super) fn map(
     ctx: &Context<'_>,
     service: &Service,
     mut spec: ContainerSpec,
+    files: &mut Vec<FileTree>,
     extension: &Extension,
     job: bool,
 ) -> Option<RawSpec> {
     let (mut build, mut build_digest) = (None, String::new());
     spec.image = match (&service.build, &service.image) {
         (Some(context), _) => {
-            let (image, digest) = build::image(ctx, service, context)?;
+            let (image, digest) = build::image(ctx, service, context, files)?;
             let tag = image.tag.clone();
             build = Some(image);
             build_digest = digest;

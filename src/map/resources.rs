@@ -163,6 +163,9 @@ pub struct AppSpec {
     pub await_gate: bool,
     /// Id of the image named by the source, empty: not on the server yet.
     pub image_id: String,
+    /// How the image named by the source is built, where Dokku does not build it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<ImageBuildSpec>,
 }
 
 /// Options by phase.

@@ -19,32 +19,42 @@ pub(super) fn secrets(
     for (index, reference) in references.iter().enumerate() {
         let path = format!("services.{}.secrets[{index}]", service.name);
         let key = reference.source.clone().unwrap_or_default();
-        let Some(secret) = ctx.compose.secrets.get(&key) else {
-            continue;
-        };
-        if secret.driver.is_some() {
-            ctx.error(
-                "external-secret",
-                &path,
-                format!("the secret {key} is kept by a driver: there is no Swarm here to ask it"),
-                "use file: or environment:",
-            );
-            continue;
-        }
-        let outside = secret.external.then(|| External::of(ctx, secret.name.as_deref().unwrap_or(&key)));
+        let Some(given) = given_secret(ctx, &path, &key) else { continue };
         let target = match reference.target.as_deref() {
             Some(target) if target.starts_with('/') => target.to_owned(),
             Some(target) => format!("/run/secrets/{target}"),
             None => format!("/run/secrets/{key}"),
         };
-        let given = Given {
-            kind: "secrets",
-            file: secret.file.as_deref(),
-            text: secret.environment_value.as_deref().or(outside.as_ref().and_then(|outside| outside.value)),
-            variable: secret.environment.as_deref().or(outside.as_ref().map(|outside| outside.variable.as_str())),
-        };
         file(ctx, &path, &key, reference, &given, target, spec, files);
     }
+}
+
+/// A secret as the file that a build is given. An error at `path` where it cannot be had.
+pub(super) fn of_build(ctx: &Context<'_>, path: &str, key: &str, mode: u32) -> Option<FileTree> {
+    let given = given_secret(ctx, path, key)?;
+    let (content, digest) = content(ctx, path, key, &given)?;
+    Some(FileTree { target: place(ctx, &given, key, mode), content, digest, mirror: true, mode })
+}
+
+/// Where the value of a secret comes from.
+fn given_secret<'a>(ctx: &Context<'a>, path: &str, key: &str) -> Option<Given<'a>> {
+    let secret = ctx.compose.secrets.get(key)?;
+    if secret.driver.is_some() {
+        ctx.error(
+            "external-secret",
+            path,
+            format!("the secret {key} is kept by a driver: there is no Swarm here to ask it"),
+            "use file: or environment:",
+        );
+        return None;
+    }
+    let outside = secret.external.then(|| External::of(ctx, secret.name.as_deref().unwrap_or(key)));
+    Some(Given {
+        kind: "secrets",
+        file: secret.file.as_deref(),
+        text: secret.environment_value.as_deref().or(outside.as_ref().and_then(|outside| outside.value)),
+        variable: secret.environment.clone().or(outside.map(|outside| outside.variable)),
+    })
 }
 
 /// Configs: likewise, at `/NAME`.
@@ -80,7 +90,7 @@ pub(super) fn configs(
                 .as_deref()
                 .or(config.environment_value.as_deref())
                 .or(outside.as_ref().and_then(|outside| outside.value)),
-            variable: config.environment.as_deref().or(outside.as_ref().map(|outside| outside.variable.as_str())),
+            variable: config.environment.clone().or(outside.map(|outside| outside.variable)),
         };
         file(ctx, &path, &key, reference, &given, target, spec, files);
     }
@@ -112,7 +122,7 @@ struct Given<'a> {
     kind: &'static str,
     file: Option<&'a str>,
     text: Option<&'a str>,
-    variable: Option<&'a str>,
+    variable: Option<String>,
 }
 
 #[allow(clippy::too_many_arguments, reason = "one private helper of two callers")]
@@ -127,37 +137,8 @@ fn file(
     files: &mut Vec<FileTree>,
 ) {
     let mode = reference.mode.map_or(0o444, |mode| mode.0);
-    if given.file.is_some_and(|file| !ctx.may_read(Path::new(file), path)) {
-        return;
-    }
-    let (content, digest) = match (given.file, given.text, given.variable) {
-        (Some(file), _, _) => match std::fs::read(file) {
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => inline(ctx, text),
-                Err(_) => match tree::digest(Path::new(file)) {
-                    Ok(Some(digest)) => (FileContent::Path { path: PathBuf::from(file) }, digest),
-                    _ => return,
-                },
-            },
-            Err(error) => {
-                ctx.error(
-                    "unreadable-file",
-                    path,
-                    format!("cannot read {file} of {key}: {error}"),
-                    "give the path relative to the compose file",
-                );
-                return;
-            }
-        },
-        (None, Some(text), _) => inline(ctx, text.to_owned()),
-        (None, None, Some(variable)) => {
-            let hint = format!("dokku config:set --no-restart {} {variable}=...", ctx.project);
-            ctx.error("unset-variable", path, format!("the variable {variable} of {key} is not set"), &hint);
-            return;
-        }
-        (None, None, None) => return,
-    };
-    let own = ctx.site.project(ctx.project).join(given.kind).join(format!("{key}-{mode:04o}"));
+    let Some((content, digest)) = content(ctx, path, key, given) else { return };
+    let own = place(ctx, given, key, mode);
     let host = ctx.site.lib_host_root.join(own.strip_prefix(&ctx.site.lib_root).unwrap_or(&own));
     files.push(FileTree { target: own, content, digest, mirror: true, mode });
     spec.mounts.push(ContainerMount {
@@ -167,6 +148,45 @@ fn file(
         read_only: true,
         ..ContainerMount::default()
     });
+}
+
+/// The plugin's file of a secret or config.
+fn place(ctx: &Context<'_>, given: &Given<'_>, key: &str, mode: u32) -> PathBuf {
+    ctx.site.project(ctx.project).join(given.kind).join(format!("{key}-{mode:04o}"))
+}
+
+/// The content with its digest; an error at `path` where it cannot be had.
+fn content(ctx: &Context<'_>, path: &str, key: &str, given: &Given<'_>) -> Option<(FileContent, String)> {
+    if given.file.is_some_and(|file| !ctx.may_read(Path::new(file), path)) {
+        return None;
+    }
+    Some(match (given.file, given.text, &given.variable) {
+        (Some(file), _, _) => match std::fs::read(file) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => inline(ctx, text),
+                Err(_) => match tree::digest(Path::new(file)) {
+                    Ok(Some(digest)) => (FileContent::Path { path: PathBuf::from(file) }, digest),
+                    _ => return None,
+                },
+            },
+            Err(error) => {
+                ctx.error(
+                    "unreadable-file",
+                    path,
+                    format!("cannot read {file} of {key}: {error}"),
+                    "give the path relative to the compose file",
+                );
+                return None;
+            }
+        },
+        (None, Some(text), _) => inline(ctx, text.to_owned()),
+        (None, None, Some(variable)) => {
+            let hint = format!("dokku config:set --no-restart {} {variable}=...", ctx.project);
+            ctx.error("unset-variable", path, format!("the variable {variable} of {key} is not set"), &hint);
+            return None;
+        }
+        (None, None, None) => return None,
+    })
 }
 
 /// The variables of a service that go by `--env-file`. The docker command reads it, as the user that Dokku runs as.

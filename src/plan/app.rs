@@ -60,11 +60,21 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
     let source = match inputs.kept(&service.name) {
         // The image that the version kept, made the app's by Dokku's own means.
         Some(kept) => Source::Image { image: kept.release.keep.clone(), pull: false, platform: String::new() },
-        None => app.source.clone(),
+        None => {
+            built(inputs, &mut chain, service, app);
+            app.source.clone()
+        }
     };
     chain.add(Action::Deploy { app: name.clone(), source: Box::new(source) }, "new", Class::Image, Vec::new());
     finish(&mut chain, service, app);
     record(inputs, &mut chain, app);
+}
+
+/// The image that a deploy takes, where Dokku does not build it itself.
+fn built(inputs: &Inputs<'_>, chain: &mut super::builder::Chain<'_>, service: &DesiredService, app: &AppSpec) {
+    if let Some(spec) = &app.build {
+        super::raw::build(inputs, chain, service, spec);
+    }
 }
 
 /// What was deployed is kept for rollbacks.
@@ -133,6 +143,9 @@ fn rollout(
         return Rollout::Deploy("was never deployed".into());
     }
     match (&app.source, last.map(|last| &last.source)) {
+        (Source::Image { image, .. }, Some(_)) if app.build.is_some() && observed.source_image != *image => {
+            return Rollout::Deploy("what it is built from changed".into());
+        }
         (Source::Image { image, .. }, _) if observed.source_image != *image => {
             return Rollout::Deploy(format!("image changed from {} to {image}", or_none(&observed.source_image)));
         }
@@ -220,6 +233,9 @@ fn update(
     }
     for gate in gates(service) {
         chain.wait_for(&gate);
+    }
+    if matches!(rollout, Rollout::Rebuild(_) | Rollout::Deploy(_)) {
+        built(inputs, &mut chain, service, app);
     }
     match &rollout {
         Rollout::Nothing => {

@@ -62,6 +62,11 @@ impl Chain<'_> {
         }
     }
 
+    /// Whether an earlier operation provides `thing`.
+    pub(super) fn has(&self, thing: &str) -> bool {
+        self.builder.ready(thing).is_some()
+    }
+
     /// `thing` is there once the chain's last operation is done.
     pub(super) fn provides(&mut self, thing: String) {
         if let Some(last) = self.last {

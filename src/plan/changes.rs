@@ -141,6 +141,10 @@ fn service(service: &DesiredService) -> BTreeMap<String, String> {
 fn settings(app: &AppSpec) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     match &app.source {
+        Source::Image { image, .. } if app.build.is_some() => {
+            let tag = image.rsplit_once(':').map_or(image.as_str(), |(_, tag)| tag);
+            out.insert("build context".to_owned(), short(tag));
+        }
         Source::Image { image, .. } => drop(out.insert("image".to_owned(), image.clone())),
         Source::Archive { digest, .. } => drop(out.insert("build context".to_owned(), short(digest))),
     }

@@ -3,7 +3,7 @@
 use super::app::{Outcome, gates};
 use super::builder::{Builder, Chain};
 use super::{Action, AwaitTarget, Class, Inputs};
-use crate::docker::{ContainerFacts, ContainerSpec};
+use crate::docker::{ContainerFacts, ContainerSpec, ImageBuildSpec};
 use crate::map::resources::{DesiredService, RawSpec};
 
 /// Label that holds the digest of the specification that a container was made from.
@@ -189,10 +189,7 @@ fn prepare(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService,
     let image = &raw.container.image;
     let present = inputs.observed.images.contains_key(image);
     match &raw.build {
-        Some(build) if !present => {
-            let undo = vec![Action::ImageRemove { image: image.clone() }];
-            chain.add(Action::ImageBuild { spec: Box::new(build.clone()) }, "not built yet", Class::None, undo);
-        }
+        Some(spec) => build(inputs, chain, service, spec),
         None if !present || raw.pull => {
             let platform = raw.container.platform.clone();
             let cause = if present { "pull_policy: always" } else { "not on the server yet" };
@@ -204,6 +201,28 @@ fn prepare(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService,
     for gate in gates(service) {
         chain.wait_for(&gate);
     }
+}
+
+/// The image of a build, unless it is there or an earlier service of this plan makes it.
+pub(super) fn build(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, spec: &ImageBuildSpec) {
+    if inputs.observed.images.contains_key(&spec.tag) {
+        return;
+    }
+    let made = format!("image:{}", spec.tag);
+    if chain.has(&made) {
+        chain.wait_for(&made);
+        return;
+    }
+    for base in &spec.bases {
+        build(inputs, chain, service, base);
+    }
+    // Secrets and keys among them.
+    for tree in &service.files {
+        chain.wait_for(&format!("file:{}", tree.target.display()));
+    }
+    let undo = vec![Action::ImageRemove { image: spec.tag.clone() }];
+    chain.add(Action::ImageBuild { spec: Box::new(spec.clone()) }, "not built yet", Class::None, undo);
+    chain.provides(made);
 }
 
 /// Why a container has to be made anew; `None`: it is as it should be.

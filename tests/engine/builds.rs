@@ -106,3 +106,44 @@ fn a_pull_that_cannot_succeed_says_why() {
     }
     assert!(matches!(engine.image_pull("--all-tags", None, LIMIT), Err(EngineError::Refused { .. })));
 }
+
+/// Needs BuildKit; without it the build is refused with what to install.
+#[test]
+fn a_secret_of_a_build_is_read_by_its_step_and_left_in_no_layer() {
+    let Some(engine) = engine() else { return };
+    let mut made = Made::default();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("token"), "t0ps3cret").unwrap();
+    fs::create_dir(dir.path().join("context")).unwrap();
+    let tag = format!("{}:1", name("secret"));
+    made.images.push(tag.clone());
+    let spec = ImageBuildSpec {
+        tag: tag.clone(),
+        context: dir.path().join("context"),
+        dockerfile_inline: Some(format!(
+            "FROM {IMAGE}\nRUN --mount=type=secret,id=npm wc -c </run/secrets/npm >/length\n"
+        )),
+        options: vec![format!("--secret=id=npm,src={}", dir.path().join("token").display())],
+        ..ImageBuildSpec::default()
+    };
+    match engine.image_build(&spec, LIMIT) {
+        Err(EngineError::Refused { status: 0, message }) => {
+            assert_eq!(message, "--secret needs BuildKit: install the package docker-buildx-plugin on the server");
+            let _ = writeln!(std::io::stderr(), "no BuildKit: secrets of builds are not tested");
+            return;
+        }
+        built => drop(built.unwrap()),
+    }
+    let script = "cat /length; ls /run/secrets/npm";
+    let job = ContainerSpec { image: tag.clone(), ..self::spec(&mut made, "secret", &["sh", "-c", script]) };
+    start(&engine, &job);
+    engine.container_wait(&job.name, LIMIT).unwrap();
+    let seen = engine.container_logs(&job.name, 5).unwrap();
+    assert_eq!(seen[0].trim(), "9");
+    assert!(!seen.concat().contains("t0ps3cret"), "{seen:?}");
+    // Neither in a layer nor in the history.
+    let saved = std::process::Command::new("docker").args(["image", "save", &tag]).output().unwrap();
+    assert!(saved.status.success());
+    assert!(!saved.stdout.windows(9).any(|bytes| bytes == b"t0ps3cret"));
+    engine.container_remove(&job.name).unwrap();
+}

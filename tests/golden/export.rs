@@ -52,7 +52,8 @@ fn round_trip(name: &str, request: &Request, observed: Observed) -> Outcome {
         site: &site,
         key: &KEY,
     });
-    let written = project(&stack, &contents(&site, &desired), Secrets::Env);
+    let contents = contents(&site, &desired);
+    let written = project(&stack, &contents, Secrets::Env);
     let yaml = compose_file::yaml(&written).unwrap();
     let out = tempfile::tempdir().unwrap();
     let out = match std::env::var_os("EXPORT_KEEP") {
@@ -61,6 +62,10 @@ fn round_trip(name: &str, request: &Request, observed: Observed) -> Outcome {
     };
     std::fs::create_dir_all(&out).unwrap();
     std::fs::write(out.join("compose.yaml"), &yaml).unwrap();
+    // Private keys are put there by hand.
+    for (place, key) in contents.iter().filter(|(place, _)| place.contains("/ssh/")) {
+        std::fs::write(out.join(Path::new(place).file_name().unwrap()), key).unwrap();
+    }
     // The administrator of both servers is one.
     let _ = std::fs::copy(dir.join("policy.json"), out.join("policy.json"));
     std::fs::write(out.join(".env"), dotenv(&written.values, false)).unwrap();
@@ -97,7 +102,7 @@ fn kept_texts(desired: &Desired) -> BTreeMap<String, String> {
     });
     let raws = desired.services.values().filter_map(|service| match &service.kind {
         Kind::Container(raw) | Kind::Job(raw) => raw.build.as_ref(),
-        Kind::App(_) => None,
+        Kind::App(app) => app.build.as_ref(),
     });
     raws.flat_map(|build| build.args.values())
         .chain(texts)

@@ -134,7 +134,7 @@ pub const SERVICE: &[(&str, &str)] = &[
     ("build.secrets[].gid", "[{source: token, gid: '5'}]"),
     ("build.secrets[].mode", "[{source: token, mode: 0400}]"),
     ("build.shm_size", "64m"),
-    ("build.ssh", "[default]"),
+    ("build.ssh", "['ci=./token.txt']"),
     ("build.tags", "[acme/web:two]"),
     ("build.target", "one"),
     ("build.ulimits.*.hard", "{nofile: {soft: 10, hard: 20}}"),

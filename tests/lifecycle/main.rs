@@ -4,6 +4,7 @@
 
 mod behind;
 mod bench;
+mod builds;
 mod drift;
 mod hold;
 mod removal;

@@ -10,6 +10,7 @@ use super::prepare::{Prepared, app_names, file_name};
 use crate::apply::Results;
 use crate::apply::runner::ServerRunner;
 use crate::cli::session::Session;
+use crate::docker::ImageBuildSpec;
 use crate::map::resources::{Desired, DesiredService, FileContent, Kind, Source};
 use crate::observe;
 use crate::plan::{Action, Kept, Release};
@@ -179,14 +180,23 @@ pub(in crate::cli) fn secrets_of(desired: &mut Desired) -> Vec<&mut Secret> {
             }
         }
         match &mut service.kind {
-            Kind::App(app) => out.extend(app.config.values_mut()),
+            Kind::App(app) => {
+                out.extend(app.config.values_mut());
+                app.build.iter_mut().for_each(|build| arguments(build, &mut out));
+            }
             Kind::Container(raw) | Kind::Job(raw) => {
                 out.extend(raw.container.environment.values_mut());
-                out.extend(raw.build.iter_mut().flat_map(|build| build.args.values_mut()));
+                raw.build.iter_mut().for_each(|build| arguments(build, &mut out));
             }
         }
     }
     out
+}
+
+/// The arguments of a build and of those that it begins from.
+fn arguments<'a>(build: &'a mut ImageBuildSpec, out: &mut Vec<&'a mut Secret>) {
+    out.extend(build.args.values_mut());
+    build.bases.iter_mut().for_each(|base| arguments(base, out));
 }
 
 /// Delivered files by digest: where they are.
@@ -306,6 +316,7 @@ fn with_image_ids(session: &Session, desired: &Desired) -> Desired {
     for service in desired.services.values_mut() {
         if let Kind::App(app) = &mut service.kind
             && let Source::Image { image, pull, .. } = &app.source
+            && app.build.is_none()
             && (app.image_id.is_empty() || *pull)
             // Asked a second time where that failed: without an answer the next import reads the app once more.
             && let Ok(Some(facts)) = session.engine.image(image).or_else(|_| session.engine.image(image))

@@ -12,6 +12,7 @@ use crate::cli::load::{self, Input};
 use crate::cli::session::Session;
 use crate::cli::{Exit, Failed, push, validators};
 use crate::diag::{Diagnostics, Span};
+use crate::docker::ImageBuildSpec;
 use crate::dokku::FLOOR;
 use crate::map::fates::Tally;
 use crate::map::resources::{Desired, Kind};
@@ -119,11 +120,9 @@ pub(in crate::cli) fn prepare(
         };
         map::map(&ctx)
     };
-    for raw in desired.services.values() {
-        if let Kind::Container(raw) | Kind::Job(raw) = &raw.kind
-            && let Some(facts) = session.engine.image(&raw.container.image)?
-        {
-            observed.images.insert(raw.container.image.clone(), facts);
+    for image in images(&desired) {
+        if let Some(facts) = session.engine.image(&image)? {
+            observed.images.insert(image, facts);
         }
     }
     let mut accepted = match state {
@@ -188,6 +187,26 @@ pub(in crate::cli) fn prepare(
         warnings,
         keys: honoured,
     })
+}
+
+/// Images that containers are made of, and those that the engine builds.
+fn images(desired: &Desired) -> BTreeSet<String> {
+    fn built(spec: &ImageBuildSpec, out: &mut BTreeSet<String>) {
+        out.insert(spec.tag.clone());
+        spec.bases.iter().for_each(|base| built(base, out));
+    }
+    let mut out = BTreeSet::new();
+    for service in desired.services.values() {
+        let build = match &service.kind {
+            Kind::App(app) => &app.build,
+            Kind::Container(raw) | Kind::Job(raw) => {
+                out.insert(raw.container.image.clone());
+                &raw.build
+            }
+        };
+        build.iter().for_each(|spec| built(spec, &mut out));
+    }
+    out
 }
 
 /// The count of keys, with the place of each that is not honoured.

@@ -51,7 +51,12 @@ pub(super) fn pull(
 
 pub(super) fn build(engine: &DockerEngine, spec: &ImageBuildSpec, limit: Duration) -> EngineResult<()> {
     let mut args = vec!["image".to_owned(), "build".to_owned(), format!("--tag={}", spec.tag)];
-    let mut command = docker(engine, limit).env("DOCKER_BUILDKIT", if has_buildkit(engine) { "1" } else { "0" });
+    let buildkit = has_buildkit(engine);
+    if let Some(option) = spec.needs_buildkit().filter(|_| !buildkit) {
+        let message = format!("{option} needs BuildKit: install the package docker-buildx-plugin on the server");
+        return Err(EngineError::Refused { status: 0, message });
+    }
+    let mut command = docker(engine, limit).env("DOCKER_BUILDKIT", if buildkit { "1" } else { "0" });
     // Kept until the build has ended.
     let inline = match &spec.dockerfile_inline {
         Some(text) => Some(inline_file(text).map_err(|error| EngineError::Refused {
@@ -68,6 +73,7 @@ pub(super) fn build(engine: &DockerEngine, spec: &ImageBuildSpec, limit: Duratio
     }
     args.extend(spec.labels.iter().map(|(name, value)| format!("--label={name}={value}")));
     args.extend(spec.options.iter().cloned());
+    args.extend(spec.contexts.iter().map(|(name, context)| format!("--build-context={name}={context}")));
     for (name, value) in &spec.args {
         let value = value.expose().ok_or_else(|| EngineError::Refused {
             status: 0,

@@ -5,6 +5,7 @@ use super::{Row, docker, done, not_done, otherwise};
 const WINDOWS: &str = "it exists on Windows only";
 const OWNER: &str = "the file belongs to user dokku: only root could give it to another";
 const ONE_SERVER: &str = "there is one server";
+const OF_MOUNT: &str = "the Dockerfile says it where it mounts the secret";
 const NO_ATTESTATION: &str = "an image that is not pushed anywhere carries no attestations";
 const BACK_OFF: &str = "the engine restarts with its own back-off";
 
@@ -28,12 +29,12 @@ pub(super) const ROWS: &[Row] = &[
     docker("services.*.blkio_config.weight_device", "--blkio-weight-device"),
     docker("services.*.blkio_config.weight_device[].path", "--blkio-weight-device"),
     docker("services.*.blkio_config.weight_device[].weight", "--blkio-weight-device"),
-    done("services.*.build", "git:from-archive with the context; for containers and jobs docker build"),
-    not_done(
-        "services.*.build.additional_contexts",
-        "Dokku does not pass --build-context on",
-        "copy them into the context",
+    done(
+        "services.*.build",
+        "git:from-archive with the context; docker build for containers, jobs and what Dokku cannot build, and once for \
+         services that share it",
     ),
+    docker("services.*.build.additional_contexts", "--build-context, of a build by the engine"),
     docker("services.*.build.args", "--build-arg"),
     docker("services.*.build.cache_from", "--cache-from"),
     docker("services.*.build.cache_to", "--cache-to"),
@@ -43,21 +44,26 @@ pub(super) const ROWS: &[Row] = &[
         "builder-dockerfile:set dockerfile-path; one outside of the context is sent with it",
     ),
     done("services.*.build.dockerfile_inline", "sent with the context"),
-    not_done("services.*.build.entitlements", "builds run without privileges", ""),
+    docker("services.*.build.entitlements", "--allow, where the administrator allows it"),
     docker("services.*.build.extra_hosts", "--add-host"),
     not_done("services.*.build.isolation", WINDOWS, ""),
     docker("services.*.build.labels", "--label"),
     docker("services.*.build.network", "--network"),
     docker("services.*.build.no_cache", "--no-cache"),
-    not_done("services.*.build.no_cache_filter", "Dokku does not pass it on", "use no_cache"),
+    docker("services.*.build.no_cache_filter", "--no-cache-filter, of a build by the engine"),
     docker("services.*.build.platforms", "--platform; of several, the server's own is built"),
-    not_done("services.*.build.privileged", "builds run without privileges", ""),
+    docker("services.*.build.privileged", "--allow security.insecure, where the administrator allows it"),
     not_done("services.*.build.provenance", NO_ATTESTATION, ""),
-    not_done("services.*.build.pull", "Dokku does not pass --pull on", "pull the base image on the server"),
+    docker("services.*.build.pull", "--pull, of a build by the engine; what did not change is not built"),
     not_done("services.*.build.sbom", NO_ATTESTATION, ""),
-    not_done("services.*.build.secrets", "build secrets are not given yet", ""),
+    docker("services.*.build.secrets", "--secret with a file of the project that only Dokku's user reads"),
+    not_done("services.*.build.secrets[].gid", OF_MOUNT, "RUN --mount=type=secret,gid=..."),
+    not_done("services.*.build.secrets[].mode", OF_MOUNT, "RUN --mount=type=secret,mode=..."),
+    done("services.*.build.secrets[].source", "the secret"),
+    done("services.*.build.secrets[].target", "its id in the Dockerfile"),
+    not_done("services.*.build.secrets[].uid", OF_MOUNT, "RUN --mount=type=secret,uid=..."),
     docker("services.*.build.shm_size", "--shm-size"),
-    not_done("services.*.build.ssh", "ssh agents are not given to a build yet", ""),
+    docker("services.*.build.ssh", "--ssh with the named key file; a server has no agent"),
     docker("services.*.build.tags", "--tag"),
     docker("services.*.build.target", "--target"),
     docker("services.*.build.ulimits", "--ulimit"),

@@ -1,13 +1,18 @@
-//! Builds: the context as an archive for an app, a `docker build` for a raw container or job.
+//! Builds: the context as an archive for an app, a `docker build` for a raw container, a job, and for apps where Dokku
+//! would build what is built already or cannot be given all that the build needs.
+
+mod inputs;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::container::digest;
 use super::context::Context;
-use super::resources::Source;
+use super::resources::{FileTree, Source};
 use crate::docker::ImageBuildSpec;
 use crate::model::{Build, Service};
+pub(super) use sharing::{Engine, by_engine, others};
 
 /// A build as far as both forms share it.
 struct Prepared {
@@ -16,12 +21,21 @@ struct Prepared {
     inline: Option<String>,
     options: Vec<(String, String)>,
     args: BTreeMap<String, String>,
+    /// Options that only a build by the engine takes.
+    further: Vec<(String, String)>,
+    contexts: BTreeMap<String, String>,
+    bases: Vec<ImageBuildSpec>,
     digest: String,
 }
 
-/// An app's source and its build options.
-pub(super) fn archive(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<(Source, Vec<(String, String)>)> {
-    let prepared = prepare(ctx, service, build)?;
+/// An app's source and its build options. `files` gets what the build reads beside its context.
+pub(super) fn archive(
+    ctx: &Context<'_>,
+    service: &Service,
+    build: &Build,
+    files: &mut Vec<FileTree>,
+) -> Option<(Source, Vec<(String, String)>)> {
+    let prepared = prepare(ctx, service, build, files)?;
     let mut options = prepared.options;
     options.extend(prepared.args.iter().map(|(name, value)| ("--build-arg".to_owned(), format!("{name}={value}"))));
     let source = Source::Archive {
@@ -33,21 +47,32 @@ pub(super) fn archive(ctx: &Context<'_>, service: &Service, build: &Build) -> Op
     Some((source, options))
 }
 
-/// A raw container's or job's image.
-pub(super) fn image(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<(ImageBuildSpec, String)> {
-    let prepared = prepare(ctx, service, build)?;
+/// An image that the engine builds, and the digest of all that decides it. Equal builds of several services have one
+/// name, so that it is built once.
+pub(super) fn image(
+    ctx: &Context<'_>,
+    service: &Service,
+    build: &Build,
+    files: &mut Vec<FileTree>,
+) -> Option<(ImageBuildSpec, String)> {
+    let prepared = prepare(ctx, service, build, files)?;
     let spec = ImageBuildSpec {
-        tag: format!("dokku-compose/{}-{}:{}", ctx.project, service.name.to_lowercase(), &prepared.digest[..12]),
+        tag: format!("dokku-compose/{}-build:{}", ctx.project, &prepared.digest[..12]),
         context: prepared.context,
         dockerfile: PathBuf::from(prepared.dockerfile),
         dockerfile_inline: prepared.inline,
         options: prepared
             .options
             .iter()
+            .chain(&prepared.further)
+            // They have a field of their own.
+            .filter(|(flag, _)| flag != "--label")
             .map(|(flag, value)| if value.is_empty() { flag.clone() } else { format!("{flag}={value}") })
             .collect(),
         args: prepared.args.into_iter().map(|(name, value)| (name, ctx.secret(value))).collect(),
         labels: build.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        contexts: prepared.contexts,
+        bases: prepared.bases,
     };
     Some((spec, prepared.digest))
 }
@@ -57,23 +82,23 @@ pub fn is_remote(context: &str) -> bool {
     context.contains("://") || context.starts_with("git@")
 }
 
-fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepared> {
+fn prepare(ctx: &Context<'_>, service: &Service, build: &Build, files: &mut Vec<FileTree>) -> Option<Prepared> {
     let path = |key: &str| format!("services.{}.build.{key}", service.name);
     let Build {
         context,
         dockerfile,
         dockerfile_inline,
         // Said by the table of fates alone.
-        entitlements: _,
         provenance: _,
         sbom: _,
-        ssh: _,
-        no_cache_filter: _,
-        additional_contexts: _,
-        pull: _,
         isolation: _,
-        secrets: _,
-        privileged: _,
+        entitlements,
+        ssh,
+        no_cache_filter,
+        additional_contexts,
+        pull,
+        secrets,
+        privileged,
         args,
         labels,
         cache_from,
@@ -158,25 +183,36 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build) -> Option<Prepar
     for (key, value) in labels {
         option("--label", &format!("{key}={value}"));
     }
+    let insecure = privileged.then_some(INSECURE);
+    for right in
+        entitlements.iter().map(String::as_str).filter(|right| *right != INSECURE || !privileged).chain(insecure)
+    {
+        option("--allow", right);
+    }
+    let mut given = inputs::secrets(ctx, service, secrets, files)?;
+    given.extend(inputs::ssh(ctx, service, ssh, files)?);
+    options.extend(given.iter().map(|given| (given.flag.to_owned(), given.option.clone())));
+    let mut further = Vec::new();
+    if *pull {
+        further.push(("--pull".to_owned(), String::new()));
+    }
+    further.extend(no_cache_filter.iter().map(|stage| ("--no-cache-filter".to_owned(), stage.clone())));
+    let named = inputs::contexts(ctx, service, additional_contexts, files)?;
     let args: BTreeMap<String, String> =
         args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
-    let content = match ctx.contexts.digest(&directory) {
-        Ok(Some(content)) => content,
-        Ok(None) => return None,
-        Err(error) => {
-            ctx.error(
-                "unreadable-context",
-                &path("context"),
-                format!("cannot read the build context {text}: {error}"),
-                "make it smaller with a .dockerignore",
-            );
-            return None;
-        }
-    };
+    let content = inputs::content(ctx, &directory, &path("context"))?;
     let hidden: BTreeMap<&String, String> = args.iter().map(|(name, value)| (name, ctx.key.digest(value))).collect();
-    let digest = digest(&(content, &name, &inline, &options, hidden));
-    Some(Prepared { context: directory, dockerfile: name, inline, options, args, digest })
+    let mut digest = digest(&(content, &name, &inline, &options, hidden));
+    if !given.is_empty() || !further.is_empty() || !named.digests.is_empty() {
+        let given: Vec<&String> = given.iter().map(|given| &given.digest).collect();
+        digest = super::container::digest(&(digest, given, &further, &named.digests));
+    }
+    let inputs::Contexts { contexts, bases, .. } = named;
+    Some(Prepared { context: directory, dockerfile: name, inline, options, args, further, contexts, bases, digest })
 }
+
+/// What `privileged: true` asks a build for.
+const INSECURE: &str = "security.insecure";
 
 /// The text of a Dockerfile that lies outside its context, which an archive cannot carry under its own name.
 fn outside(ctx: &Context<'_>, path: &str, context: &Path, dockerfile: &str) -> Option<Option<String>> {
