@@ -65,6 +65,11 @@ pub fn clear_config(app: &str) -> Call {
     Call::new("proxy:clear-config", [app]).about(app).limit(SLOW)
 }
 
+/// `nginx:reload`: nginx reads its configuration once more.
+pub fn reload_nginx() -> Call {
+    Call::new("nginx:reload", [] as [&str; 0])
+}
+
 impl Dokku {
     /// An app's proxy (`proxy:report`).
     pub fn proxy(&self, app: &str) -> DokkuResult<Proxy> {

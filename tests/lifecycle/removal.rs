@@ -125,3 +125,26 @@ fn an_app_that_differs_is_taken_over_and_changed_and_an_undo_gives_it_back() {
     bench.import(&["--adopt"]).ends(0);
     assert!(bench.dokku(&["git:report", "shop-api"]).out.contains("acme/api:2"));
 }
+
+#[test]
+fn the_proxy_lets_go_of_the_ports_of_what_is_removed() {
+    const PUBLISHED: &str = "services:\n  web: {image: 'acme/web:1', ports: ['8088:80']}\n  api: {image: 'acme/api:1', ports: ['8089:80']}\n";
+    let bench = Bench::new(PUBLISHED);
+    let listens = || fs::read_to_string(bench.world.path("nginx/listens")).unwrap();
+    bench.import(&[]).ends(0);
+    assert!(
+        listens().contains("shop-web: listen 8088;") && listens().contains("shop-api: listen 8089;"),
+        "{}",
+        listens()
+    );
+    bench.edit("  api: {image: 'acme/api:1', ports: ['8089:80']}\n", "");
+    bench.import(&["--prune"]).ends(0);
+    assert!(listens().contains("listen 8088;") && !listens().contains("shop-api"), "{}", listens());
+    bench.run(&["destroy", "shop", "--force"]).ends(0);
+    assert_eq!(listens(), "");
+    // An app that an undo takes away again had its port for a while.
+    let faults = json!({ "dokku": [{ "match": "*git:from-image*shop-web*", "do": "fail", "exit": 1, "when": "after", "message": "no" }] });
+    fs::write(bench.world.path("faults.json"), faults.to_string()).unwrap();
+    bench.import(&[]).ends(3);
+    assert_eq!(listens(), "");
+}

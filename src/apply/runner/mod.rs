@@ -280,8 +280,14 @@ impl Step<'_> {
     }
 
     fn app_destroy(&self, app: &str) -> Ran {
+        let proxied = self.runner.site.dokku_root.join(app).join("nginx.conf").exists();
         if self.dokku.app_exists(app)? {
             self.call(dokku::apps::destroy(app))?;
+        }
+        if proxied {
+            // Dokku reloads nginx before it removes the app's configuration, and the app's ports would stay taken. That
+            // nginx refuses, be it for another app's configuration, is no fault of the app that is gone.
+            let _ = self.call(dokku::proxy::reload_nginx());
         }
         // A container that never started, or was renamed on its way out, is unknown to `apps:destroy`.
         for left in self.engine().containers(&[&format!("com.dokku.app-name={app}")])? {

@@ -159,7 +159,8 @@ fn remove(ctx: &mut Ctx, app: &str) -> Answer {
     deploy::remove_containers(ctx, app)?;
     let had_proxy = !proxy::disabled(&ctx.world, app) && ctx.world.property("proxy", app, "type").is_empty();
     if had_proxy {
-        proxy::reloaded(ctx);
+        // Before the app's files are gone: nginx goes on with its ports until it is reloaded once more.
+        proxy::reloaded(ctx)?;
     }
     for plugin in ctx.world.property_plugins() {
         remove_dir(&ctx.world.property_dir(&plugin, app))?;

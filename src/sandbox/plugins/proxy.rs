@@ -1,9 +1,11 @@
 //! `proxy:*` and the nginx configuration that it stands for.
 
+use std::path::PathBuf;
+
 use super::super::ctx::{Answer, Args, Ctx, fail};
 use super::super::deploy;
 use super::super::engine::clock;
-use super::super::world::World;
+use super::super::world::{World, read_text, remove_file, write_whole};
 use super::report::{self, Shape, tiers};
 use super::{config, domains, ps};
 
@@ -15,10 +17,13 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         "proxy:disable" => switch(ctx, args, false),
         "proxy:enable" => switch(ctx, args, true),
         "proxy:build-config" => on_app(ctx, args, build_config),
-        "proxy:clear-config" => on_app(ctx, args, |ctx, _| {
+        "proxy:clear-config" => on_app(ctx, args, |ctx, app| {
             ctx.step("Deleting nginx.conf");
+            remove_file(&config_file(&ctx.world, app))?;
+            read_again(&ctx.world)?;
             Ok(())
         }),
+        "nginx:reload" => read_again(&ctx.world).map_err(Into::into),
         "proxy" | "proxy:report" => {
             let shape = Shape { prefix: "proxy", title: "proxy", legacy: true };
             report::answer(ctx, &shape, args, &|ctx, app| {
@@ -78,6 +83,8 @@ fn switch(ctx: &mut Ctx, words: &[String], on: bool) -> Answer {
         ctx.world.set_property("ports", &app, "map", "")?;
         ctx.step(&format!("Nginx support is disabled for app ({app})"));
         ctx.step("Deleting nginx.conf");
+        remove_file(&config_file(&ctx.world, &app))?;
+        read_again(&ctx.world)?;
     }
     if !deploy::deployed(&ctx.world, &app) {
         ctx.warn(&format!("App {app} has not been deployed"));
@@ -104,15 +111,37 @@ pub(in crate::sandbox) fn build_config(ctx: &mut Ctx, app: &str) -> Answer {
     if ps::running(ctx, app)?.iter().all(|name| !name.contains(".web.")) {
         ctx.warn(&format!("No web listeners specified for {app}"));
     }
-    reloaded(ctx);
-    Ok(())
+    let listens: String = super::ports::effective(&ctx.world, app)
+        .iter()
+        .filter_map(|map| Some(format!("listen {};\n", map.split(':').nth(1)?)))
+        .collect();
+    write_whole(&config_file(&ctx.world, app), listens.as_bytes())?;
+    reloaded(ctx)
 }
 
-/// What nginx says when it is told to read its configuration anew.
-pub(in crate::sandbox) fn reloaded(ctx: &mut Ctx) {
+/// An app's part of nginx's configuration.
+fn config_file(world: &World, app: &str) -> PathBuf {
+    world.home(app).join("nginx.conf")
+}
+
+/// nginx goes by the files that it read last, whatever became of them since: `nginx/listens` holds a line a port and app.
+fn read_again(world: &World) -> std::io::Result<()> {
+    let mut all = String::new();
+    for app in world.apps() {
+        for line in read_text(&config_file(world, &app)).lines() {
+            all.push_str(&format!("{app}: {line}\n"));
+        }
+    }
+    write_whole(&world.root().join("nginx/listens"), all.as_bytes())
+}
+
+/// Has nginx read its configuration anew, with what it says.
+pub(in crate::sandbox) fn reloaded(ctx: &mut Ctx) -> Answer {
+    read_again(&ctx.world)?;
     let pid = std::process::id();
     let time = clock(ctx.world.now());
     ctx.error_line(&format!("{time} [notice] {pid}#{pid}: signal process started"));
+    Ok(())
 }
 
 /// The URLs of an app.
