@@ -445,4 +445,8 @@ pub(super) enum ExportFormat {
     Json,
     /// A graph for Graphviz
     Dot,
+    /// The shell commands that would make it
+    Dokku,
+    /// A recipe of docket
+    Docket,
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use indexmap::IndexMap;
 
 use super::args::{ExportArgs, ExportFormat};
 use super::import::owned;
@@ -12,7 +13,7 @@ use super::recover::unknown;
 use super::session::Session;
 use super::{Exit, Failed, handmade, sources};
 use crate::export::secrets::{Secrets, dotenv};
-use crate::export::{Stack, compose_file, dot, imported, project};
+use crate::export::{Stack, compose_file, docket, dot, imported, project, script};
 use crate::map::resources::Kind;
 use crate::observe::{self, Wanted};
 use crate::state::{State, store, versions};
@@ -31,26 +32,22 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ExportArgs) -> Re
     let trees = sources::place(&mut stack, target.as_deref().and_then(Path::parent))?;
     let contents = contents(session, &stack);
     let secrets = if args.redact { Secrets::Env } else { args.secrets };
-    let written = project::project(&stack, &contents, secrets);
-    let text = match args.format {
-        ExportFormat::Compose => compose_file::yaml(&written)?,
-        ExportFormat::Json => serde_json::to_string_pretty(&compose_file::json(&written))? + "\n",
-        ExportFormat::Dot => dot::dot(&stack),
-    };
-    let values = if args.format == ExportFormat::Dot { Default::default() } else { written.values };
+    let made = make(&stack, &contents, secrets, args)?;
+    let (text, values) = (made.text, made.values);
     let Some(file) = target else {
         to_stdout(text.as_bytes())?;
         if !values.is_empty() {
             let names: Vec<&str> = values.keys().map(String::as_str).collect();
             printer.warn(&format!(
-                "values that are secret are not printed: {}; -o FILE writes them to .env beside it, --secrets inline into it",
-                names.join(", ")
+                "values that are secret are not printed: {}; -o FILE writes them to {} beside it, --secrets inline into it",
+                names.join(", "),
+                made.companion
             ));
         }
         return Ok(Exit::Done);
     };
-    let companion = file.parent().unwrap_or(Path::new("/")).join(".env");
-    let env = (!values.is_empty()).then(|| dotenv(&values, args.redact));
+    let companion = file.parent().unwrap_or(Path::new("/")).join(made.companion);
+    let env = (!values.is_empty()).then(|| (made.write)(&values, args.redact));
     if let Some(env) = &env {
         // Somebody's own variables are not written over; the same values again are fine.
         match store::read(&companion)? {
@@ -71,6 +68,41 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ExportArgs) -> Re
     let with = env.map(|_| format!(", with {} values in {}", values.len(), companion.display())).unwrap_or_default();
     printer.header(&format!("{} is written to {}{with}", stack.project, file.display()));
     Ok(Exit::Done)
+}
+
+/// A stack in a format.
+struct Made {
+    text: String,
+    /// Values that the text refers to.
+    values: IndexMap<String, String>,
+    /// Name of the file that they go to.
+    companion: &'static str,
+    /// Writes that file.
+    write: fn(&IndexMap<String, String>, bool) -> String,
+}
+
+fn make(stack: &Stack, contents: &BTreeMap<String, Vec<u8>>, secrets: Secrets, args: &ExportArgs) -> Result<Made> {
+    let compose = || project::project(stack, contents, secrets);
+    let made = |text, values| Made { text, values, companion: ".env", write: dotenv };
+    Ok(match args.format {
+        ExportFormat::Compose => {
+            let written = compose();
+            made(compose_file::yaml(&written)?, written.values)
+        }
+        ExportFormat::Json => {
+            let written = compose();
+            made(serde_json::to_string_pretty(&compose_file::json(&written))? + "\n", written.values)
+        }
+        ExportFormat::Dot => made(dot::dot(stack), IndexMap::new()),
+        ExportFormat::Dokku => {
+            let script = script::script(stack, contents, secrets, ".env");
+            Made { write: script::companion, ..made(script.text, script.values) }
+        }
+        ExportFormat::Docket => {
+            let recipe = docket::recipe(stack, secrets);
+            Made { companion: "vars.yml", write: docket::companion, ..made(recipe.text, recipe.values) }
+        }
+    })
 }
 
 fn to_stdout(bytes: &[u8]) -> Result<()> {
@@ -133,14 +165,20 @@ fn variables(session: &Session, project: &str, observed: &observe::Observed) -> 
     Ok(session.dokku.config(project)?.into_iter().filter(|(name, _)| !own(name)).collect())
 }
 
-/// The project's secrets and configs by their source in the mounts.
+/// The project's own files by their place: secrets, configs, variables that go by a file.
 fn contents(session: &Session, stack: &Stack) -> BTreeMap<String, Vec<u8>> {
     let mut out = BTreeMap::new();
-    for mount in stack.units.values().flat_map(|unit| &unit.spec.mounts) {
-        let Ok(inside) = Path::new(&mount.source).strip_prefix(&stack.own_files) else { continue };
+    if stack.own_files.as_os_str().is_empty() {
+        return out;
+    }
+    let mounts = stack.units.values().flat_map(|unit| &unit.spec.mounts).map(|mount| mount.source.as_str());
+    let options = stack.units.values().filter_map(|unit| unit.app.as_ref()).flat_map(|app| &app.options.deploy);
+    let files = options.filter_map(|option| option.strip_prefix("--env-file="));
+    for place in mounts.chain(files) {
+        let Ok(inside) = Path::new(place).strip_prefix(&stack.own_files) else { continue };
         // One that cannot be read is named in the result.
         if let Ok(bytes) = std::fs::read(session.site.project(&stack.project).join(inside)) {
-            out.insert(mount.source.clone(), bytes);
+            out.insert(place.to_owned(), bytes);
         }
     }
     out

@@ -34,7 +34,7 @@ pub(super) fn read(session: &Session, apps: &[String], name: Option<&str>) -> Re
     }
     observe::apps(&session.dokku, session.engine.as_ref(), &key, &mut observed, apps)?;
     let own = NetworkSpec { name: format!("{project}_default"), ..NetworkSpec::default() };
-    let mut stack = Stack { project, networks: vec![own], ..Stack::default() };
+    let mut stack = Stack { project, networks: vec![own], domains: observed.domains.clone(), ..Stack::default() };
     for name in apps {
         let stores = datastores(session, name, &key)?;
         let mut unit = self::unit(session, name, &mut observed, &key)?;
@@ -152,6 +152,7 @@ fn datastores(session: &Session, app: &str, key: &DigestKey) -> Result<Vec<Unit>
                 name: service.to_owned(),
                 resource: container.clone(),
                 form: Form::Container,
+                datastore: Some((store.plugin.to_owned(), service.to_owned())),
                 origin: Origin::Image { image: facts.image.clone(), pull: false },
                 ..Unit::default()
             };
@@ -165,7 +166,7 @@ fn datastores(session: &Session, app: &str, key: &DigestKey) -> Result<Vec<Unit>
                 let database = service.replace(['-', '.'], "_");
                 unit.spec.environment.entry("POSTGRES_DB".into()).or_insert_with(|| Secret::new(database, key));
             }
-            let host = container.replace(['.', '_'], "-");
+            let host = unit.datastore_host().unwrap_or_default();
             let endpoint = EndpointSpec { aliases: vec![host], ..EndpointSpec::default() };
             unit.spec.networks.push((String::new(), endpoint));
             for (index, target) in image.volumes.iter().enumerate() {

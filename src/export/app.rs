@@ -107,6 +107,8 @@ pub fn unit(asked: &Asked<'_>) -> Unit {
         order,
         gate: asked.remembered.map(|(_, app)| app.hooks.gate.clone()),
         dokku,
+        app: Some(Box::new(now.clone())),
+        datastore: None,
         notes: Vec::new(),
     }
 }

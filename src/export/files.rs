@@ -13,6 +13,11 @@ pub(super) fn is_own(stack: &Stack, mount: &ContainerMount) -> bool {
     mount.kind == "bind" && stack.own_files.file_name().is_some() && parts(&stack.own_files, &mount.source).is_some()
 }
 
+/// Whether a path is among the project's own files.
+pub(super) fn is_own_path(stack: &Stack, path: &str) -> bool {
+    stack.own_files.file_name().is_some() && Path::new(path).starts_with(&stack.own_files)
+}
+
 /// `…/secrets/KEY-0444`: the section, the key and the mode.
 fn parts<'a>(own: &Path, source: &'a str) -> Option<(&'a str, &'a str, u32)> {
     let inside = Path::new(source).strip_prefix(own).ok()?.to_str()?;

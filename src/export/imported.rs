@@ -41,6 +41,7 @@ pub fn stack(imported: &Imported<'_>) -> Stack {
         external_volumes: desired.external_volumes.iter().cloned().collect(),
         volume_keys: desired.volume_names.iter().map(|(key, name)| (name.clone(), key.clone())).collect(),
         variables: imported.variables.clone(),
+        domains: imported.observed.domains.clone(),
         own_files: as_mounted(imported.site, &imported.site.project(project)),
         ..Stack::default()
     };

@@ -17,7 +17,7 @@ use crate::model::{Ipam, IpamPool, Network, Port, Project, Service, Volume};
 use crate::plan::raw::PROJECT_LABEL;
 
 /// Label by which Dokku knows a network that it made.
-const NETWORK_LABEL: &str = "com.dokku.network-name";
+pub(super) const NETWORK_LABEL: &str = "com.dokku.network-name";
 
 /// A project ready to be written.
 pub struct Written {

@@ -47,6 +47,26 @@ impl<'a> Vault<'a> {
         self.known.iter().any(|(name, text)| text.len() >= 6 && crate::secret::is_telling(name) && value.contains(text))
     }
 
+    /// A value that stands in the companion file whatever its name says, unless values go inline.
+    pub(super) fn always(&mut self, service: &str, name: &str, value: &str) -> String {
+        if self.how == Secrets::Inline {
+            value.to_owned()
+        } else {
+            format!("{MARK}{}{MARK}", self.name(service, name, value))
+        }
+    }
+
+    /// A reference to a value that cannot stand in the format, whatever goes inline.
+    pub(super) fn reference(&mut self, service: &str, name: &str, value: &str) -> String {
+        let value: String = pieces(value)
+            .map(|piece| match piece {
+                Piece::Text(text) => text.to_owned(),
+                Piece::Variable(name) => self.values.get(name).cloned().unwrap_or_default(),
+            })
+            .collect();
+        format!("{MARK}{}{MARK}", self.name(service, name, &value))
+    }
+
     /// The name of a variable that holds `value`: the project's own, the bare name, or one with the service's.
     pub fn name(&mut self, service: &str, name: &str, value: &str) -> String {
         let plain = |text: &str| -> String {
@@ -87,15 +107,29 @@ impl<'a> Vault<'a> {
     }
 }
 
+/// A value of the model in pieces: text, and names of variables that stand for text.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let piece = |(index, part)| if index % 2 == 1 { Piece::Variable(part) } else { Piece::Text(part) };
+    text.split(MARK).enumerate().map(piece).filter(|piece| *piece != Piece::Text(""))
+}
+
+/// A piece of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// As it is.
+    Text(&'a str),
+    /// The value of a variable of the companion file.
+    Variable(&'a str),
+}
+
 /// Replaces the marks by interpolation; every other `$` was doubled before. A variable that is not set stops the
 /// import rather than give an empty password.
 pub(super) fn references(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for (index, part) in text.split(MARK).enumerate() {
-        if index % 2 == 1 {
-            out.push_str(&format!("${{{part}?}}"));
-        } else {
-            out.push_str(part);
+    for piece in pieces(text) {
+        match piece {
+            Piece::Variable(name) => out.push_str(&format!("${{{name}?}}")),
+            Piece::Text(text) => out.push_str(text),
         }
     }
     out

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::docker::{ContainerSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::map::resources::{Gate, Need, UpdateOrder};
 use crate::model::Port;
+use crate::observe::ObservedApp;
 
 /// A stack of services as it is on the server.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Stack {
     pub volume_keys: BTreeMap<String, String>,
     /// The project's variables: names that an exported secret of the same value takes.
     pub variables: BTreeMap<String, String>,
+    /// Domains below which the server gives each app a name.
+    pub domains: Vec<String>,
     /// Directory of the project's secrets and configs on the server.
     pub own_files: PathBuf,
     /// What a reader must know of the whole.
@@ -107,6 +110,10 @@ pub struct Unit {
     pub gate: Option<Gate>,
     /// What only Dokku knows.
     pub dokku: DokkuOnly,
+    /// The app in Dokku's own words, for the formats that speak them.
+    pub app: Option<Box<ObservedApp>>,
+    /// The datastore service of Dokku that it is: plugin and service.
+    pub datastore: Option<(String, String)>,
     /// What a reader must know, a line each.
     pub notes: Vec<String>,
 }
@@ -124,6 +131,21 @@ pub struct DokkuOnly {
     pub cron: Vec<(String, String)>,
     /// Ports of the proxy that no port of the file stands for, `scheme:host:container`.
     pub ports: Vec<String>,
+}
+
+impl Unit {
+    /// The host name by which Dokku's links know the datastore.
+    pub fn datastore_host(&self) -> Option<String> {
+        let (plugin, service) = self.datastore.as_ref()?;
+        Some(format!("dokku-{plugin}-{}", service.replace(['.', '_'], "-")))
+    }
+}
+
+impl Stack {
+    /// The datastore services that a unit is linked to.
+    pub fn datastores<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a Unit> {
+        unit.needs.keys().filter_map(|name| self.units.get(name)).filter(|other| other.datastore.is_some())
+    }
 }
 
 impl DokkuOnly {

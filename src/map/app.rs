@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::extension::Extension;
-use super::options::{self, Builder};
+use super::options::{self, Builder, Lists};
 use super::ports::{self, Ports};
 use super::proxy_labels::{self, Routing};
 use super::resources::{AppHooks, AppSpec, DockerOptions, FileTree, Source, UpdateOrder};
@@ -45,8 +45,9 @@ pub(super) fn map(
     let gate = health::gate(service, extension.checks);
     let routing = proxy_labels::read(service);
     proxy_labels::report(ctx, service, &routing);
-    let mut build = Builder { ctx, service, deploy: Vec::new(), run: Vec::new(), env_file: String::new() };
+    let mut build = Builder { ctx, service, lists: Lists::default() };
     let ports = ports::ports(&mut build, extension, &routing, primary);
+    let mut build = build.lists;
     let publishes = build.deploy.iter().any(|option| option.starts_with("--publish"));
     let scale = service.scale.or_else(|| service.deploy.as_ref().and_then(|deploy| deploy.replicas));
     if publishes && scale.is_some_and(|scale| scale > 1) {
@@ -59,6 +60,15 @@ pub(super) fn map(
     }
     let order = order(service, publishes);
     let mut properties = properties(ctx, service, &spec, &source, &ports);
+    if spec.networks.first().is_some_and(|(_, endpoint)| !endpoint.options.is_empty()) {
+        // Dokku joins the first network itself, by its name alone.
+        let key = service.networks_by_priority().first().map_or("", |key| *key).to_owned();
+        ctx.not_done(
+            &format!("services.{}.networks.{key}.driver_opts", service.name),
+            "Dokku joins an app's first network without options",
+            "give another network a higher priority, or x-dokku: {as: container}",
+        );
+    }
     let (config, resources, mounts, networks) = options::settings(&mut build, spec, &mut properties);
     if !build.env_file.is_empty() {
         let tree = secrets::environment(ctx, &service.name, std::mem::take(&mut build.env_file));

@@ -16,7 +16,7 @@ pub mod http;
 pub mod ignore;
 pub mod names;
 mod networks;
-mod options;
+pub mod options;
 pub mod policy;
 mod ports;
 pub mod precheck;

@@ -102,16 +102,24 @@ fn flag_key(flag: &str) -> &str {
 }
 
 /// Options as they are collected.
+#[derive(Default)]
+pub struct Lists {
+    /// Of the running containers.
+    pub deploy: Vec<String>,
+    /// Of one-off runs.
+    pub run: Vec<String>,
+    /// Lines `NAME=VALUE` of a file that docker reads: values stand in no command line.
+    pub env_file: String,
+}
+
+/// A service on its way to options.
 pub(super) struct Builder<'a> {
     pub(super) ctx: &'a Context<'a>,
     pub(super) service: &'a Service,
-    pub(super) deploy: Vec<String>,
-    pub(super) run: Vec<String>,
-    /// Lines `NAME=VALUE` of a file that docker reads: values stand in no command line.
-    pub(super) env_file: String,
+    pub(super) lists: Lists,
 }
 
-impl Builder<'_> {
+impl Lists {
     /// An option of the running containers only.
     pub(super) fn deploy(&mut self, flag: &str, value: &str) {
         if !value.is_empty() {
@@ -140,7 +148,8 @@ fn fits_env_file(key: &str, text: &str) -> bool {
     !key.is_empty() && !key.starts_with('#') && !key.contains(odd) && !text.contains(['\n', '\r', '\0'])
 }
 
-pub(super) type Settings = (
+/// What is no option: variables, resources, storage, networks beyond the first.
+pub type Settings = (
     IndexMap<String, crate::secret::Secret>,
     BTreeMap<String, String>,
     Vec<AppMount>,
@@ -148,11 +157,7 @@ pub(super) type Settings = (
 );
 
 /// Every field of the engine's form, without `..`: either Dokku has a command for it, or it is an option.
-pub(super) fn settings(
-    build: &mut Builder<'_>,
-    spec: ContainerSpec,
-    properties: &mut BTreeMap<String, String>,
-) -> Settings {
+pub fn settings(build: &mut Lists, spec: ContainerSpec, properties: &mut BTreeMap<String, String>) -> Settings {
     let ContainerSpec {
         // Said by properties, ports and the source.
         name: _,
@@ -389,15 +394,6 @@ pub(super) fn settings(
         build.deploy("--ip", &endpoint.ipv4);
         build.deploy("--ip6", &endpoint.ipv6);
         build.deploy("--mac-address", &endpoint.mac);
-        if !endpoint.options.is_empty() {
-            // Dokku joins the first network itself, by its name alone.
-            let key = build.service.networks_by_priority().first().map_or("", |key| *key).to_owned();
-            build.ctx.not_done(
-                &format!("services.{}.networks.{key}.driver_opts", build.service.name),
-                "Dokku joins an app's first network without options",
-                "give another network a higher priority, or x-dokku: {as: container}",
-            );
-        }
         for address in &endpoint.link_local {
             build.deploy("--link-local-ip", address);
         }
@@ -406,7 +402,7 @@ pub(super) fn settings(
 }
 
 /// Storage that Dokku can express by `storage:mount`; the rest by `--mount`.
-fn mounts(build: &mut Builder<'_>, mounts: Vec<ContainerMount>) -> Vec<AppMount> {
+fn mounts(build: &mut Lists, mounts: Vec<ContainerMount>) -> Vec<AppMount> {
     let mut out = Vec::new();
     for mount in mounts {
         let plain = |text: &str| !text.contains([' ', '\'', '"', '\\', ':', '\t']);

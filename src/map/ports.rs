@@ -66,7 +66,7 @@ pub(super) fn ports(build: &mut Builder<'_>, extension: &Extension, routing: &Ro
                     None if published.is_empty() => String::new(),
                     None => format!("{published}:"),
                 };
-                build.deploy("--publish", &format!("{host}{}{protocol}", port.target));
+                build.lists.deploy("--publish", &format!("{host}{}{protocol}", port.target));
             }
             Route::Dropped(why) => {
                 build.ctx.not_done(

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod formats;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
