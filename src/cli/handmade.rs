@@ -8,6 +8,7 @@ use super::session::Session;
 use super::{Exit, Failed};
 use crate::docker::{ContainerMount, EndpointSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::dokku::Call;
+use crate::export::processes::{self, SourceFiles};
 use crate::export::{Form, Origin, Stack, Unit, app};
 use crate::map::datastores::DATASTORES;
 use crate::map::names;
@@ -37,36 +38,77 @@ pub(super) fn read(session: &Session, apps: &[String], name: Option<&str>) -> Re
     let mut stack = Stack { project, networks: vec![own], domains: observed.domains.clone(), ..Stack::default() };
     for name in apps {
         let stores = datastores(session, name, &key)?;
-        let mut unit = self::unit(session, name, &mut observed, &key)?;
+        let mut units = units(session, name, &mut observed, &key)?;
         for store in stores {
-            let host = store.spec.networks.first().and_then(|(_, at)| at.aliases.last()).cloned().unwrap_or_default();
-            unit.needs.insert(store.name.clone(), Need::Started);
-            // The datastore is found by its old name on the project's network, without a link.
-            for options in unit.dokku.options.values_mut() {
-                options.retain(|option| !(option.starts_with("--link") && option.ends_with(&format!(":{host}"))));
+            for unit in &mut units {
+                unit.needs.insert(store.name.clone(), Need::Started);
+                // The datastore is found by its old name on the project's network, without a link.
+                let host = store.datastore_host().unwrap_or_default();
+                for options in unit.dokku.options.values_mut() {
+                    options.retain(|option| !(option.starts_with("--link") && option.ends_with(&format!(":{host}"))));
+                }
             }
-            stack.volumes.extend(
-                store
-                    .spec
-                    .mounts
-                    .iter()
-                    .map(|mount| VolumeSpec { name: mount.source.clone(), ..VolumeSpec::default() }),
-            );
+            let mounts = store.spec.mounts.iter();
+            stack
+                .volumes
+                .extend(mounts.map(|mount| VolumeSpec { name: mount.source.clone(), ..VolumeSpec::default() }));
             stack.units.entry(store.name.clone()).or_insert(join(&stack.project, store));
         }
-        unit.dokku.options.retain(|_, options| !options.is_empty());
-        let default = format!("{}_default", stack.project);
-        for (network, _) in unit.spec.networks.iter().filter(|(network, _)| *network != default) {
-            stack.external_networks.insert(network.clone());
+        for mut unit in units {
+            unit.dokku.options.retain(|_, options| !options.is_empty());
+            let default = format!("{}_default", stack.project);
+            for (network, _) in unit.spec.networks.iter().filter(|(network, _)| *network != default) {
+                stack.external_networks.insert(network.clone());
+            }
+            for mount in unit.spec.mounts.iter().filter(|mount| mount.kind == "volume") {
+                stack.external_volumes.insert(mount.source.clone());
+            }
+            let unit = join(&stack.project, unit);
+            if stack.units.contains_key(&unit.name) {
+                bail!("two services would be called {}: export one of them apart", unit.name);
+            }
+            stack.units.insert(unit.name.clone(), unit);
         }
-        for mount in unit.spec.mounts.iter().filter(|mount| mount.kind == "volume") {
-            stack.external_volumes.insert(mount.source.clone());
-        }
-        let unit = join(&stack.project, unit);
-        stack.units.insert(name.clone(), unit);
     }
+    link(&mut stack);
     stack.volumes.dedup_by(|one, two| one.name == two.name);
     Ok(stack)
+}
+
+/// A link to another exported app (`--link=APP.web.1:ALIAS`) is a dependency, and the alias another name of it.
+fn link(stack: &mut Stack) {
+    let mut names = Vec::new();
+    for unit in stack.units.values_mut() {
+        unit.spec.links.retain(|link| {
+            let (container, alias) = link.split_once(':').unwrap_or((link, link));
+            let parts: Vec<&str> = container.split('.').collect();
+            let target = match parts.as_slice() {
+                [app, "web", _] => (*app).to_owned(),
+                [app, process, _] => format!("{app}-{process}"),
+                _ => return true,
+            };
+            names.push((unit.name.clone(), target, alias.to_owned()));
+            false
+        });
+    }
+    for (from, to, alias) in names {
+        match stack.units.get_mut(&to) {
+            Some(target) if from != to => {
+                let own = target.spec.networks.first_mut().map(|(_, at)| &mut at.aliases);
+                if let Some(aliases) = own.filter(|aliases| !aliases.contains(&alias)) {
+                    aliases.push(alias);
+                }
+                if let Some(unit) = stack.units.get_mut(&from) {
+                    unit.needs.insert(to, Need::Started);
+                }
+            }
+            _ => {
+                if let Some(unit) = stack.units.get_mut(&from) {
+                    unit.notes.push(format!("its link to {to} as {alias} leads out of the stack and is left out"));
+                }
+            }
+        }
+    }
 }
 
 /// Puts a unit on the project's own network first, by its own name.
@@ -89,7 +131,8 @@ fn join(project: &str, mut unit: Unit) -> Unit {
     unit
 }
 
-fn unit(session: &Session, name: &str, observed: &mut Observed, key: &DigestKey) -> Result<Unit> {
+/// The services that an app is: one a process type, `web` first.
+fn units(session: &Session, name: &str, observed: &mut Observed, key: &DigestKey) -> Result<Vec<Unit>> {
     let given: Vec<String> = observed.domains.iter().map(|domain| format!("{name}.{domain}")).collect();
     let Some(now) = observed.apps.get_mut(name) else { bail!("the app {name} cannot be read") };
     if now.ports.is_empty() {
@@ -114,10 +157,7 @@ fn unit(session: &Session, name: &str, observed: &mut Observed, key: &DigestKey)
     } else {
         Origin::Image { image: now.source_image.clone(), pull: false }
     };
-    let others: Vec<String> = session.dokku.scale(name)?.into_keys().filter(|process| process != "web").collect();
-    if !others.is_empty() {
-        notes.push(format!("process types beside web are left out: {}", others.join(", ")));
-    }
+    let buildpack = now.source_image.is_empty() && !notes.is_empty();
     let asked = app::Asked {
         service: name,
         app: name,
@@ -130,7 +170,9 @@ fn unit(session: &Session, name: &str, observed: &mut Observed, key: &DigestKey)
     };
     let mut unit = app::unit(&asked);
     unit.notes.extend(notes);
-    Ok(unit)
+    unit.buildpack = buildpack;
+    let files = SourceFiles::read(&session.dokku.procfile(name), &session.dokku.app_json(name));
+    Ok(processes::complete(unit, &files, &session.dokku.scale(name)?))
 }
 
 /// The datastores that an app is linked to, as containers of the project.

@@ -22,16 +22,21 @@ pub(super) fn place(stack: &mut Stack, beside: Option<&Path>) -> Result<Vec<(Str
         if build.context.is_dir() {
             continue;
         }
-        build.context = Path::new(".").join(&unit.name);
+        // Process types of an app share its source.
+        let folder = unit.process_of.as_ref().unwrap_or(&unit.name);
+        build.context = Path::new(".").join(folder);
         match (repository, beside) {
             (Some(app), Some(dir)) => {
-                let target = dir.join(&unit.name);
+                let target = dir.join(folder);
+                if out.iter().any(|(_, known)| *known == target) {
+                    continue;
+                }
                 if target.exists() {
                     bail!("{} is there already: name a file in another directory", target.display());
                 }
                 out.push((app.clone(), target));
             }
-            (Some(app), None) => unit.notes.push(format!("its source: git clone dokku@HOST:{app} {}", unit.name)),
+            (Some(app), None) => unit.notes.push(format!("its source: git clone dokku@HOST:{app} {folder}")),
             (None, _) => unit.notes.push("its source is not on the server any more: put it there".into()),
         }
     }

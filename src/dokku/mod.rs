@@ -24,6 +24,7 @@ pub mod ps;
 mod quote;
 mod report;
 pub mod resource;
+mod source_files;
 pub mod storage;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -108,8 +108,8 @@ pub fn unit(asked: &Asked<'_>) -> Unit {
         gate: asked.remembered.map(|(_, app)| app.hooks.gate.clone()),
         dokku,
         app: Some(Box::new(now.clone())),
-        datastore: None,
         notes: Vec::new(),
+        ..Unit::default()
     }
 }
 

@@ -63,8 +63,9 @@ pub(super) fn settings(stack: &Stack, unit: &Unit, now: &ObservedApp, notes: &mu
     if !added.is_empty() {
         out.calls.push(dokku::domains::add(app, &added));
     }
-    if now.scale != 1 {
-        out.calls.push(dokku::ps::scale(app, [("web", now.scale)]));
+    let scale = scale(unit, now);
+    if !scale.is_empty() {
+        out.calls.push(dokku::ps::scale(app, scale));
     }
     out.calls
 }
@@ -143,6 +144,12 @@ fn mount_of(mount: &AppMount) -> dokku::storage::Mount {
         read_only: words.clone().any(|word| word == "ro"),
         options: words.filter(|word| *word != "ro").map(str::to_owned).collect(),
     }
+}
+
+/// Containers by process type, where they differ from one of `web`.
+pub(super) fn scale<'a>(unit: &'a Unit, now: &ObservedApp) -> BTreeMap<&'a str, u32> {
+    let web = (now.scale != 1 || !unit.processes.is_empty()).then_some(("web", now.scale));
+    web.into_iter().chain(unit.processes.iter().map(|(name, count)| (name.as_str(), *count))).collect()
 }
 
 /// Amounts of one kind, `limit.` or `reserve.`.

@@ -46,7 +46,8 @@ pub fn recipe(stack: &Stack, secrets: Secrets) -> Recipe {
     for name in &stack.external_networks {
         writer.note(&format!("the network {name} must be there"));
     }
-    for unit in stack.units.values() {
+    // A process type comes with its app.
+    for unit in stack.units.values().filter(|unit| unit.process_of.is_none()) {
         match (&unit.datastore, &unit.app) {
             (Some((plugin, service)), _) => writer.datastore(unit, plugin, service),
             (None, Some(app)) => writer.app(unit, app),
@@ -213,8 +214,9 @@ impl Writer<'_> {
             }
         }
         self.reach(unit, now);
-        if now.scale != 1 {
-            self.task("dokku_ps_scale", json!({ "app": app, "scale": { "web": now.scale }, "skip_deploy": true }));
+        let scale = commands::scale(unit, now);
+        if !scale.is_empty() {
+            self.task("dokku_ps_scale", json!({ "app": app, "scale": scale, "skip_deploy": true }));
         }
         if unit.spec.networks.len() > 1 {
             let names: Vec<&str> = unit.spec.networks[1..].iter().map(|(name, _)| name.as_str()).collect();

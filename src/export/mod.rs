@@ -17,6 +17,7 @@ pub mod dot;
 mod files;
 pub mod imported;
 mod options;
+pub mod processes;
 pub mod project;
 pub mod raw;
 pub mod script;

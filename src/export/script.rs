@@ -95,7 +95,8 @@ pub fn script(stack: &Stack, contents: &BTreeMap<String, Vec<u8>>, secrets: Secr
         writer.note(&format!("the volume {other} must be there"));
     }
     writer.files(contents);
-    for unit in stack.units.values() {
+    // A process type comes with its app.
+    for unit in stack.units.values().filter(|unit| unit.process_of.is_none()) {
         writer.unit(unit);
     }
     let body = writer.body;

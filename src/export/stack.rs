@@ -112,6 +112,12 @@ pub struct Unit {
     pub dokku: DokkuOnly,
     /// The app in Dokku's own words, for the formats that speak them.
     pub app: Option<Box<ObservedApp>>,
+    /// Containers of process types beside `web`, which the app of `web` counts.
+    pub processes: BTreeMap<String, u32>,
+    /// The service of the same app's `web`, where it is another process type of it.
+    pub process_of: Option<String>,
+    /// Whether a buildpack made its image, which starts a process type by its name.
+    pub buildpack: bool,
     /// The datastore service of Dokku that it is: plugin and service.
     pub datastore: Option<(String, String)>,
     /// What a reader must know, a line each.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::ctx::{Answer, Ctx, Stop, fail};
 use super::engine::state::{Container, State};
 use super::plugins::{checks, config, docker_options, ports, proxy, ps, storage};
+use super::source_files::SourceFiles;
 use super::world::{World, write_whole};
 use super::{options, retire, source, triggers, words};
 use crate::docker::EngineResult;
@@ -48,35 +49,21 @@ pub(super) fn release_and_deploy(ctx: &mut Ctx, app: &str) -> Answer {
         return Ok(());
     }
     ctx.head("Processing deployment checks");
-    if !has_checks(&ctx.world, app)? {
+    let files = SourceFiles::read(&ctx.world, app)?;
+    if !files.has_checks() {
         ctx.line(&format!("{RED}No healthchecks found in app.json for web process type"));
         ctx.detail("No web healthchecks found in app.json. Simple container checks will be performed.");
         ctx.detail("For more efficient zero downtime deployments, add healthchecks to your app.json. See https://dokku.com/docs/deployment/zero-downtime-deploys/ for examples");
     }
     ctx.step(&format!("Deploying {app} via the docker-local scheduler..."));
     schedule(ctx, app, None)?;
+    files.keep(&ctx.world, app)?;
     ctx.head("Application deployed:");
     for url in proxy::urls(&ctx.world, app) {
         ctx.detail(&url);
     }
     ctx.line("");
     Ok(())
-}
-
-/// Whether the deployed tree's `app.json` has health checks of the web process.
-fn has_checks(world: &World, app: &str) -> Answer<bool> {
-    if !world.property("git", app, "source-image").is_empty() {
-        return Ok(false);
-    }
-    let Some(sha) = source::head(world, app) else { return Ok(false) };
-    let directory = tempfile::tempdir()?;
-    let tree = directory.path().join("tree");
-    std::fs::create_dir(&tree)?;
-    source::checkout(world, app, &sha, &tree)?;
-    let path = world.property("app-json", app, "appjson-path");
-    let text = super::world::read_text(&tree.join(if path.is_empty() { "app.json" } else { &path }));
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    Ok(json["healthchecks"]["web"].as_array().is_some_and(|list| !list.is_empty()))
 }
 
 /// Builds the source that is there, and deploys it.

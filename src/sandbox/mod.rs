@@ -18,6 +18,7 @@ mod prop;
 mod release;
 mod retire;
 mod source;
+mod source_files;
 mod triggers;
 mod words;
 mod world;

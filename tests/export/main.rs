@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod formats;
+mod processes;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

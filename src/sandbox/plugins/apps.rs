@@ -168,7 +168,9 @@ fn remove(ctx: &mut Ctx, app: &str) -> Answer {
     remove_file(&ctx.world.lib().join("config").join(app).join("ENV"))?;
     // The directory stays where an app is named as a plugin is.
     let _ = fs::remove_dir(ctx.world.lib().join("config").join(app));
-    remove_dir(&ctx.world.lib().join("data/apps").join(app))?;
+    for plugin in ["apps", "ps", "app-json"] {
+        remove_dir(&ctx.world.lib().join("data").join(plugin).join(app))?;
+    }
     retire::forget(&ctx.world, app)?;
     remove_dir(&ctx.world.home(app))?;
     let code = triggers::call(ctx, "post-delete", &[app, "latest"])?;
