@@ -2,7 +2,7 @@
 //! the project is known until the last one is done, so that a second `destroy` finishes an interrupted one.
 
 use std::collections::BTreeSet;
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,11 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
     let dir = session.project_dir(&args.project)?;
     if !dir.exists() {
         return Err(unknown(&args.project));
+    }
+    if !args.force && !std::io::stdin().is_terminal() {
+        // What comes by a pipe is nobody's answer.
+        let message = "there is no terminal to confirm this on (ssh -t), and no --force: nothing was removed";
+        return Err(Failed::new(Exit::Wrong, message).into());
     }
     // Containers, networks and volumes go straight to the engine; they are the project's app's.
     if !session.dokku.may(&["apps:destroy", &args.project])? {

@@ -28,13 +28,21 @@ pub struct Printer {
     format: Format,
     color: bool,
     masker: Mutex<Masker>,
+    /// The line below all others on a terminal, redrawn in its place; empty: none is shown.
+    status: Mutex<String>,
 }
+
+/// Back to the beginning of the line, which is cleared.
+const CLEAR: &str = "\r\x1b[K";
+/// A line longer than the terminal is cut there instead of going on below.
+const NO_WRAP: &str = "\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
 
 impl Printer {
     /// A printer; `quiet` silences steps, never results. Colour is used on a terminal without `NO_COLOR`.
     pub fn new(format: Format, quiet: bool, no_color: bool) -> Self {
         let color = !no_color && io::stderr().is_terminal() && io::stdout().is_terminal();
-        Self { quiet, format, color, masker: Mutex::default() }
+        Self { quiet, format, color, masker: Mutex::default(), status: Mutex::default() }
     }
 
     /// Hides these texts from now on.
@@ -60,8 +68,24 @@ impl Printer {
 
     fn line(&self, mut to: impl Write, text: &str) {
         let masked = self.masker().mask(text).into_owned();
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         // A reader that went away is not this program's failure; the work goes on.
-        let _ = writeln!(to, "{masked}");
+        if status.is_empty() {
+            let _ = writeln!(to, "{masked}");
+            return;
+        }
+        let _ = write!(to, "{CLEAR}{masked}\n{NO_WRAP}{status}{WRAP}").and_then(|()| to.flush());
+    }
+
+    /// Shows `text` below all lines, in the place of the one before; empty: none any more. For terminals only.
+    pub fn status(&self, text: &str) {
+        let masked = self.masker().mask(text).into_owned();
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if *status != masked {
+            *status = masked;
+            let mut out = io::stdout().lock();
+            let _ = write!(out, "{CLEAR}{NO_WRAP}{status}{WRAP}").and_then(|()| out.flush());
+        }
     }
 
     /// `-----> text`: a step; silent when quiet or JSON.

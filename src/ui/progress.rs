@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -18,8 +20,14 @@ pub struct Progress<'a> {
     done: AtomicUsize,
     began: Instant,
     expected: Option<Duration>,
+    /// Lines are redrawn in place; elsewhere each event is one.
     terminal: bool,
+    /// What is at work, in the order in which it began.
+    working: Mutex<Vec<(usize, String)>>,
 }
+
+/// How often the time of the status line goes on.
+const TICK: Duration = Duration::from_secs(1);
 
 impl<'a> Progress<'a> {
     /// `events`: JSON lines instead of lines for people.
@@ -31,13 +39,60 @@ impl<'a> Progress<'a> {
             done: AtomicUsize::new(0),
             began: Instant::now(),
             expected: None,
-            terminal: std::io::stdout().is_terminal(),
+            terminal: !events && !printer.is_quiet() && !printer.is_json() && std::io::stdout().is_terminal(),
+            working: Mutex::default(),
         }
     }
 
     /// Says on a terminal how long earlier runs of the same operations took.
     pub fn expecting(self, expected: Option<Duration>) -> Self {
         Self { expected, ..self }
+    }
+
+    /// Does `work`; on a terminal the last line meanwhile says how far it is.
+    pub fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        if !self.terminal {
+            return work();
+        }
+        let out = std::thread::scope(|scope| {
+            let (end, ended) = channel::<()>();
+            scope.spawn(move || {
+                while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    self.draw();
+                }
+            });
+            let out = work();
+            drop(end);
+            out
+        });
+        self.printer.status("");
+        out
+    }
+
+    fn draw(&self) {
+        let working = self.working.lock().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<&str> = working.iter().map(|(_, name)| name.as_str()).collect();
+        let count = self.count(self.done.load(Ordering::Relaxed));
+        let names = names.join(", ");
+        self.printer.status(&if names.is_empty() { String::new() } else { format!("       [{count}] {names}") });
+    }
+
+    /// What an event changes about what is at work.
+    fn follow(&self, event: &Event<'_>) {
+        let mut working = self.working.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { op } => working.push((op.id, describe(op))),
+            Event::UndoStarted { op } => working.push((op.id, format!("undo {}", describe(op)))),
+            Event::Done { op, .. }
+            | Event::Failed { op, .. }
+            | Event::Undone { op, .. }
+            | Event::UndoFailed { op, .. } => {
+                working.retain(|(id, _)| *id != op.id);
+            }
+            _ => return,
+        }
+        drop(working);
+        self.draw();
     }
 
     /// `3/12`, on a terminal with the time so far and the one expected: `3/12, 14 s of about 40 s`.
@@ -145,7 +200,14 @@ impl<'a> Progress<'a> {
 
 impl Observer for Progress<'_> {
     fn on(&self, event: &Event<'_>) {
-        if self.events { self.machine(event) } else { self.human(event) }
+        if self.events {
+            self.machine(event)
+        } else {
+            self.human(event)
+        }
+        if self.terminal {
+            self.follow(event);
+        }
     }
 }
 

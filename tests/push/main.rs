@@ -186,6 +186,7 @@ pub(crate) fn stack(bench: &Bench) -> &Bench {
     bench.write("conf/web.conf", "listen 3000\n").write("compose.yaml", FILE)
 }
 
+mod dropped;
 mod refusals;
 
 #[test]

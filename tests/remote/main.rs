@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod terminal;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

@@ -42,9 +42,11 @@ pub(in crate::cli) fn apply(
     applier.limits = limits(args);
     let began = Instant::now();
     let plan = &prepared.plan;
-    let outcome = applier.execute(plan, &run, |results| {
-        let done = commit::Done { run: &run, results, runner: &runner, began };
-        commit::commit(session, lock, prepared, state.as_ref(), &done)
+    let outcome = progress.during(|| {
+        applier.execute(plan, &run, |results| {
+            let done = commit::Done { run: &run, results, runner: &runner, began };
+            commit::commit(session, lock, prepared, state.as_ref(), &done)
+        })
     })?;
     // A record that cannot be written is no reason to call a run failed.
     if let Err(error) = applier
