@@ -13,9 +13,12 @@ use std::time::{Duration, Instant};
 use criterion::Criterion;
 
 /// The triggers that run for every app, with the arguments that Dokku gives them for an app that is no project's.
-const TRIGGERS: [(&str, &[&str]); 6] = [
+const TRIGGERS: [(&str, &[&str]); 9] = [
     ("post-container-create", &["app", "0123456789ab", "blog", "deploy", "web"]),
     ("check-deploy", &["blog", "0123456789ab", "web", "5000", "172.17.0.2"]),
+    ("scheduler-deploy", &["docker-local", "blog", "latest"]),
+    ("post-deploy", &["blog", "5000", "172.17.0.2", "latest"]),
+    ("scheduler-stop", &["docker-local", "blog", "false"]),
     ("post-extract", &["blog", "/tmp", "0123abc"]),
     ("post-delete", &["blog", "latest"]),
     ("post-app-rename-setup", &["blog", "blog2"]),

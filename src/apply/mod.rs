@@ -13,6 +13,7 @@ pub mod by_hand;
 pub mod cancel;
 pub mod context;
 pub mod executor;
+pub mod hooks;
 pub mod journal;
 pub mod ledger;
 pub mod log;

@@ -187,7 +187,10 @@ fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> 
         let (now, later): (Vec<&DesiredService>, Vec<&DesiredService>) =
             left.iter().partition(|service| !needed(&service.name));
         let (now, later) = if now.is_empty() { (later, Vec::new()) } else { (now, later) };
-        waves.push(now.iter().flat_map(|service| removal(service)).collect());
+        let steps = now.iter().flat_map(|service| removal(service));
+        // The triggers know an app until it is gone.
+        let (after, first) = steps.partition(|action| matches!(action, Action::HooksRemove { .. }));
+        waves.extend([first, after]);
         left = later;
     }
     let known: BTreeSet<String> = waves.iter().flatten().filter_map(removed_container).collect();

@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use super::session::Session;
 use super::{Exit, Failed, push};
+use crate::apply::hooks::{Moment, Of};
 use crate::apply::runner::{await_container, network_endpoint};
-use crate::apply::{ActionError, Cancel};
+use crate::apply::{self, ActionError, Cancel};
 use crate::dokku;
 use crate::map::resources::{AppHooks, Kind};
 use crate::plan::raw::{PROJECT_LABEL, SERVICE_LABEL};
@@ -34,7 +35,10 @@ fn answer(session: &Session, printer: &Printer, name: &str, args: &[String]) -> 
     let arg = |index: usize| args.get(index).map_or("", String::as_str);
     match name {
         "post-container-create" => post_container_create(session, arg(1), arg(2), arg(3)),
-        "check-deploy" => check_deploy(session, printer, arg(0), arg(1), arg(5)),
+        "check-deploy" => check_deploy(session, printer, arg(0), arg(1), arg(2), arg(5)),
+        "scheduler-deploy" => scheduler_deploy(session, printer, arg(1)),
+        "post-deploy" => post_deploy(session, printer, arg(0)),
+        "scheduler-stop" => scheduler_stop(session, printer, arg(1)),
         "post-extract" => post_extract(session, printer, arg(0), arg(1)),
         "pre-delete" => pre_delete(session, arg(0)),
         "post-delete" => post_delete(session, arg(0)),
@@ -64,20 +68,106 @@ fn post_container_create(session: &Session, container: &str, app: &str, phase: &
 }
 
 /// `APP CONTAINER PROCESS PORT ADDRESS INDEX`: the gate. A failure keeps the old container.
-fn check_deploy(session: &Session, printer: &Printer, app: &str, container: &str, index: &str) -> Result<Exit> {
+fn check_deploy(
+    session: &Session,
+    printer: &Printer,
+    app: &str,
+    container: &str,
+    process: &str,
+    index: &str,
+) -> Result<Exit> {
     let Some(hooks) = hooks(session, app)? else { return Ok(Exit::Done) };
-    match await_container(session.engine.as_ref(), container, &hooks.gate, &Cancel::default()) {
+    let passed = run_hooks(session, printer, &hooks, container, Moment::Started)
+        .and_then(|()| await_container(session.engine.as_ref(), container, &hooks.gate, &Cancel::default()));
+    match passed {
         Ok(detail) => {
             printer.detail(&format!("{} is {detail} (web.{index})", hooks.service));
+            // From here on Dokku retires the old one, whatever comes.
+            let old = session.site.dokku_root.join(app).join(format!("CONTAINER.{process}.{index}"));
+            if let Ok(old) = std::fs::read_to_string(old)
+                && old.trim() != container
+            {
+                stopping(session, printer, &hooks, &[old.trim().to_owned()]);
+            }
             Ok(Exit::Done)
         }
-        Err(ActionError { message, lines, .. }) => {
-            for line in lines {
-                printer.warn(&format!("| {line}"));
-            }
-            Err(refused(format!("{}: {message}", hooks.service)))
+        Err(error) => Err(told(printer, &hooks, error)),
+    }
+}
+
+/// A failure with the lines that led to it.
+fn told(printer: &Printer, hooks: &AppHooks, error: ActionError) -> anyhow::Error {
+    for line in error.lines {
+        printer.warn(&format!("| {line}"));
+    }
+    refused(format!("{}: {}", hooks.service, error.message))
+}
+
+fn run_hooks(
+    session: &Session,
+    printer: &Printer,
+    hooks: &AppHooks,
+    container: &str,
+    moment: Moment,
+) -> Result<(), ActionError> {
+    if hooks.hooks.is_empty() {
+        return Ok(());
+    }
+    let of = Of { site: &session.site, project: &hooks.project, service: &hooks.service };
+    apply::hooks::run(session.engine.as_ref(), &of, container, moment, &|line| printer.detail(line))
+}
+
+/// `pre_stop` in those of `containers` that run. That it fails keeps nobody from stopping them.
+fn stopping(session: &Session, printer: &Printer, hooks: &AppHooks, containers: &[String]) {
+    for container in containers {
+        let running = session.engine.container(container).ok().flatten().is_some_and(|one| one.status == "running");
+        if !running {
+            continue;
+        }
+        if let Err(error) = run_hooks(session, printer, hooks, container, Moment::Stopping) {
+            printer.warn(&format!("{}: {}", hooks.service, error.message));
         }
     }
+}
+
+/// The containers that Dokku routes to.
+fn current(session: &Session, app: &str) -> Vec<String> {
+    let dir = std::fs::read_dir(session.site.dokku_root.join(app));
+    let files = dir.into_iter().flatten().flatten();
+    let mut ids: Vec<String> = files
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("CONTAINER.web."))
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+        .map(|id| id.trim().to_owned())
+        .collect();
+    ids.sort();
+    ids
+}
+
+/// `SCHEDULER APP TAG`: an app whose old containers stop before the new ones start has its `pre_stop` here.
+fn scheduler_deploy(session: &Session, printer: &Printer, app: &str) -> Result<Exit> {
+    if let Some(hooks) = hooks(session, app)?.filter(|hooks| hooks.stop_first) {
+        stopping(session, printer, &hooks, &current(session, app));
+    }
+    Ok(Exit::Done)
+}
+
+/// `APP PORT ADDRESS TAG`: the `post_start` of an app that Dokku does not check; of others it was run with the check.
+fn post_deploy(session: &Session, printer: &Printer, app: &str) -> Result<Exit> {
+    if let Some(hooks) = hooks(session, app)?.filter(|hooks| hooks.stop_first) {
+        for container in current(session, app) {
+            run_hooks(session, printer, &hooks, &container, Moment::Started)
+                .map_err(|error| told(printer, &hooks, error))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// `SCHEDULER APP REMOVE`: `ps:stop`, and the way out of an app that is destroyed.
+fn scheduler_stop(session: &Session, printer: &Printer, app: &str) -> Result<Exit> {
+    if let Some(hooks) = hooks(session, app)?.filter(|hooks| !hooks.hooks.is_empty()) {
+        stopping(session, printer, &hooks, &current(session, app));
+    }
+    Ok(Exit::Done)
 }
 
 /// `APP DIRECTORY`: a push to the project's own app, or a rebuild of it. A refusal leaves the stack as it was.
@@ -197,6 +287,10 @@ fn pre_restore(session: &Session, printer: &Printer) -> Result<Exit> {
         if let Err(error) = session.engine.container_start(&container.name) {
             let service = container.labels.get(SERVICE_LABEL).map_or("", String::as_str);
             printer.warn(&format!("{service}: cannot start {}: {error}", container.name));
+        } else if let Err(error) =
+            apply::hooks::of_raw(session.engine.as_ref(), &session.site, &container, Moment::Started, &|_| {})
+        {
+            printer.warn(&error.message);
         }
     }
     Ok(Exit::Done)

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
+use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::query_parameters as query;
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt;
@@ -26,6 +27,8 @@ const ASK: Duration = Duration::from_secs(60);
 const ACT: Duration = Duration::from_secs(180);
 /// How soon a cancellation is noticed.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
+/// How many lines of a command's output are kept.
+const EXEC_LINES: usize = 200;
 /// Logs are read up to this many bytes.
 const LOG_LIMIT: usize = 4 * 1024 * 1024;
 /// The first API that takes several networks at creation, MAC addresses by network and a start interval (engine 25).
@@ -301,6 +304,40 @@ impl Engine for DockerEngine {
                     Err(Error::DockerStreamError { error: "the engine ended the wait without an answer".to_owned() })
                 }
             }
+        })
+    }
+
+    fn container_exec(&self, name: &str, spec: &ExecSpec, limit: Duration) -> EngineResult<(i64, Vec<String>)> {
+        let name = named(name)?;
+        let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let body = CreateExecOptions {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(spec.command.clone()),
+            env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            privileged: Some(spec.privileged),
+            user: given(&spec.user),
+            working_dir: given(&spec.working_dir),
+            ..CreateExecOptions::default()
+        };
+        self.run_cancellable(limit, |client| async move {
+            let id = client.create_exec(&name, body).await?.id;
+            let mut lines = facts::LogLines::default();
+            let mut bytes = 0;
+            if let StartExecResults::Attached { mut output, .. } = client.start_exec(&id, None).await? {
+                while let Some(frame) = output.next().await {
+                    let frame = frame?;
+                    let stream = usize::from(matches!(frame, LogOutput::StdErr { .. }));
+                    let message = frame.into_bytes();
+                    bytes += message.len();
+                    // It runs on to its end, whatever it prints.
+                    if bytes <= LOG_LIMIT {
+                        lines.push(stream, &message);
+                    }
+                }
+            }
+            let code = client.inspect_exec(&id).await?.exit_code.unwrap_or(0);
+            Ok((code, lines.last(EXEC_LINES)))
         })
     }
 

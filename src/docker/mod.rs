@@ -191,6 +191,8 @@ pub trait Engine: Send + Sync {
     fn container_rename(&self, name: &str, to: &str) -> EngineResult<()>;
     /// Removes, running or not, with its anonymous volumes.
     fn container_remove(&self, name: &str) -> EngineResult<()>;
+    /// Runs a command in a running container; its exit code and what it printed, at most the last 200 lines.
+    fn container_exec(&self, name: &str, spec: &ExecSpec, limit: Duration) -> EngineResult<(i64, Vec<String>)>;
     /// Waits until it exits; its exit code.
     fn container_wait(&self, name: &str, limit: Duration) -> EngineResult<i64>;
     /// The last `tail` lines of both streams, oldest first.

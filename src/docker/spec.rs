@@ -113,6 +113,26 @@ impl ImageBuildSpec {
     }
 }
 
+/// A command to run in a container. Arguments and values may be secret: it has no `Debug`.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExecSpec {
+    /// The command and its arguments.
+    pub command: Vec<String>,
+    /// User or empty: the container's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// Full privileges.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub privileged: bool,
+    /// Working directory or empty: the container's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub working_dir: String,
+    /// Environment beside the container's own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+}
+
 /// A mount of a raw container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContainerMount {

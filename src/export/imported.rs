@@ -6,7 +6,8 @@ use std::path::Path;
 use super::app;
 use super::raw;
 use super::stack::{Form, Stack};
-use crate::map::resources::{Desired, Kind};
+use crate::map::hooks::Hooks;
+use crate::map::resources::{Desired, FileContent, Kind};
 use crate::observe::Observed;
 use crate::secret::DigestKey;
 use crate::site::Site;
@@ -75,6 +76,17 @@ pub fn stack(imported: &Imported<'_>) -> Stack {
             }
             Kind::Job(spec) => raw::unit(service, spec, Form::Job, environment, imported.secrets, imported.key),
         };
+        let mut unit = unit;
+        unit.restarts_with.clone_from(&service.restarts_with);
+        let own = Hooks::file(imported.site, project, &service.name);
+        unit.hooks = service.files.iter().filter(|tree| tree.target == own).find_map(|tree| match &tree.content {
+            FileContent::Inline { text } => {
+                let mut text = text.clone();
+                text.unseal(imported.secrets.get(text.digest())?.clone());
+                Some(text)
+            }
+            FileContent::Path { .. } | FileContent::Empty => None,
+        });
         stack.units.insert(service.name.clone(), unit);
     }
     // What left with an app cannot be waited for.

@@ -30,7 +30,7 @@ pub fn unit(
         let text = environment.and_then(|all| all.get(name)).or_else(|| secrets.get(value.digest()));
         open(value, text, name, key, &mut notes);
     }
-    for label in [KIND_LABEL, HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL] {
+    for label in [KIND_LABEL, HASH_LABEL, PROJECT_LABEL, SERVICE_LABEL, crate::map::hooks::LABEL] {
         spec.labels.remove(label);
     }
     let ports = spec

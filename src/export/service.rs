@@ -7,11 +7,12 @@ use indexmap::IndexMap;
 use super::secrets::Vault;
 use super::stack::{Form, Origin, Stack, Unit};
 use super::{devices, files};
-use crate::docker::{ContainerMount, ContainerSpec, DeviceSpec, EndpointSpec, HealthSpec, ImageBuildSpec};
+use crate::docker::{ContainerMount, ContainerSpec, DeviceSpec, EndpointSpec, ExecSpec, HealthSpec, ImageBuildSpec};
+use crate::map::hooks::Hooks;
 use crate::map::resources::{Need, UpdateOrder};
 use crate::model::{
-    BindOptions, Build, Bytes, Condition, Dependency, Deploy, Device, Duration, Float, Healthcheck, Logging, MountType,
-    Service, ServiceNetwork, ServiceVolume, SshKey, TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions,
+    BindOptions, Build, Bytes, Condition, Dependency, Deploy, Device, Duration, Float, Healthcheck, Hook, Logging,
+    MountType, Service, ServiceNetwork, ServiceVolume, SshKey, TmpfsOptions, Ulimit, UpdateConfig, VolumeOptions,
 };
 use crate::secret::Secret;
 
@@ -30,7 +31,14 @@ pub(super) fn service(stack: &Stack, names: &Names, unit: &Unit, vault: &mut Vau
         name: unit.name.clone(),
         ports: unit.ports.clone(),
         scale: unit.scale.map(i64::from),
-        depends_on: unit.needs.iter().map(|(name, need)| (name.clone(), dependency(*need))).collect(),
+        depends_on: unit
+            .needs
+            .iter()
+            .map(|(name, need)| {
+                let restart = unit.restarts_with.contains(name);
+                (name.clone(), Dependency { restart, ..dependency(*need) })
+            })
+            .collect(),
         ..plain(spec)
     };
     match &unit.origin {
@@ -64,7 +72,27 @@ pub(super) fn service(stack: &Stack, names: &Names, unit: &Unit, vault: &mut Vau
     let (own, mounts): (Vec<_>, Vec<_>) = spec.mounts.iter().partition(|mount| files::is_own(stack, mount));
     volumes(names, &mounts, &mut out);
     files::references(&own, &mut out);
+    if let Some(hooks) = &unit.hooks {
+        let hooks: Hooks = serde_json::from_str(clear(hooks)).unwrap_or_default();
+        out.post_start = hooks.post_start.iter().map(|one| hook(unit, one, vault)).collect();
+        out.pre_stop = hooks.pre_stop.iter().map(|one| hook(unit, one, vault)).collect();
+    }
     out
+}
+
+fn hook(unit: &Unit, spec: &ExecSpec, vault: &mut Vault<'_>) -> Hook {
+    let mut environment = IndexMap::new();
+    for (name, value) in &spec.environment {
+        environment.insert(name.clone(), Some(vault.value(&unit.name, name, value)));
+    }
+    Hook {
+        command: Some(spec.command.clone()),
+        user: given(&spec.user),
+        privileged: spec.privileged,
+        working_dir: given(&spec.working_dir),
+        environment,
+        ..Hook::default()
+    }
 }
 
 /// The text of a value; empty where only its digest is left.

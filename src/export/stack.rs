@@ -9,6 +9,7 @@ use crate::docker::{ContainerSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::map::resources::{Gate, Need, UpdateOrder};
 use crate::model::Port;
 use crate::observe::ObservedApp;
+use crate::secret::Secret;
 
 /// A stack of services as it is on the server.
 #[derive(Clone, Debug, Default)]
@@ -120,6 +121,10 @@ pub struct Unit {
     pub buildpack: bool,
     /// The datastore service of Dokku that it is: plugin and service.
     pub datastore: Option<(String, String)>,
+    /// The file of its hooks, where it has one and its text is known.
+    pub hooks: Option<Secret>,
+    /// Services with which it is restarted.
+    pub restarts_with: BTreeSet<String>,
     /// What a reader must know, a line each.
     pub notes: Vec<String>,
 }

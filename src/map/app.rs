@@ -8,7 +8,7 @@ use super::options::{self, Builder, Lists};
 use super::ports::{self, Ports};
 use super::proxy_labels::{self, Routing};
 use super::resources::{AppHooks, AppSpec, DockerOptions, FileTree, Source, UpdateOrder};
-use super::{build, health, secrets};
+use super::{build, health, hooks, secrets};
 use crate::docker::ContainerSpec;
 use crate::dokku;
 use crate::model::Service;
@@ -91,6 +91,10 @@ pub(super) fn map(
         list.dedup();
     }
     options::check_options(ctx, service, &stored);
+    let own = hooks::file(ctx, service);
+    let digest = own.as_ref().map(|tree| tree.digest.clone()).unwrap_or_default();
+    let stop_first = own.is_some() && order == UpdateOrder::StopFirst;
+    files.extend(own);
     Some(AppSpec {
         image_id: ctx
             .images
@@ -108,7 +112,14 @@ pub(super) fn map(
         scale: scale.map(|scale| u32::try_from(scale).unwrap_or(u32::MAX)),
         order,
         resources,
-        hooks: AppHooks { project: ctx.project.to_owned(), service: service.name.clone(), networks, gate },
+        hooks: AppHooks {
+            project: ctx.project.to_owned(),
+            service: service.name.clone(),
+            networks,
+            gate,
+            hooks: digest,
+            stop_first,
+        },
         // Start-first apps pass the gate in the `check-deploy` trigger, before the old container goes.
         await_gate: order == UpdateOrder::StopFirst,
         build: image_build,

@@ -11,6 +11,7 @@ mod devices;
 pub mod extension;
 pub mod fates;
 mod health;
+pub mod hooks;
 mod host_ports;
 pub mod http;
 pub mod ignore;
@@ -91,6 +92,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
                 _ => why.clone(),
             },
             needs: needs(ctx, service, &forms),
+            restarts_with: restarts_with(service, &forms),
             files: mapped.files,
             networks: on,
             volumes: mapped.volumes.keys().cloned().collect(),
@@ -219,12 +221,10 @@ fn needs(ctx: &Context<'_>, service: &Service, forms: &IndexMap<&str, (Form, Str
             }
             continue;
         }
-        if dependency.restart && !implied(service, other) {
-            ctx.not_done(
-                &format!("{path}.restart"),
-                &format!("{} is not restarted when {other} is", service.name),
-                "let it connect again by itself",
-            );
+        let job = forms.get(service.name.as_str()).is_some_and(|(form, _)| *form == Form::Job);
+        if dependency.restart && job && !implied(service, other) {
+            let how = format!("{} is a job: it is not run again when {other} restarts", service.name);
+            ctx.approximated(&format!("{path}.restart"), &how, "");
         }
         let need = match dependency.condition {
             Condition::Started => Need::Started,
@@ -258,6 +258,15 @@ fn implied(service: &Service, other: &str) -> bool {
     let modes = [&service.network_mode, &service.pid, &service.ipc];
     let shares = modes.into_iter().flatten().any(|mode| mode.strip_prefix("service:") == Some(other));
     shares || service.links.iter().any(first) || service.volumes_from.iter().any(first)
+}
+
+/// The services with which one is restarted: those of which it says so itself, or shares a namespace, or links.
+fn restarts_with(service: &Service, forms: &IndexMap<&str, (Form, String)>) -> BTreeSet<String> {
+    if forms.get(service.name.as_str()).is_some_and(|(form, _)| *form == Form::Job) {
+        return BTreeSet::new();
+    }
+    let wanted = service.depends_on.iter().filter(|(other, of)| of.restart && forms.contains_key(other.as_str()));
+    wanted.map(|(other, _)| other.clone()).collect()
 }
 
 /// A domain is one app's: the first service in the file that asks for it has it.

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::extension::Extension;
 use super::resources::{FileTree, Gate, RawSpec};
-use super::{build, container, health};
+use super::{build, container, health, hooks};
 use crate::docker::ContainerSpec;
 use crate::model::Service;
 use crate::plan::raw::HASH_LABEL;
@@ -54,6 +54,16 @@ pub(super) fn map(
         if used {
             let path = format!("services.{}.x-dokku.{key}", service.name);
             ctx.not_done(&path, "only apps have it", "make it an app: x-dokku: {as: app}");
+        }
+    }
+    if let Some(own) = hooks::file(ctx, service) {
+        if job {
+            let key = if service.post_start.is_empty() { "pre_stop" } else { "post_start" };
+            let path = format!("services.{}.{key}", service.name);
+            ctx.not_done(&path, "a job runs to its end by itself", "put the command into the job");
+        } else {
+            spec.labels.insert(hooks::LABEL.into(), own.digest.clone());
+            files.push(own);
         }
     }
     let hash = container::digest(&(&spec, &build_digest));

@@ -41,6 +41,9 @@ pub struct DesiredService {
     pub why: String,
     /// What must hold before it starts: other services and conditions.
     pub needs: IndexMap<String, Need>,
+    /// Services with which it is restarted (`depends_on.*.restart`).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restarts_with: BTreeSet<String>,
     /// Files delivered to the server before it starts.
     pub files: Vec<FileTree>,
     /// Networks that it is on.
@@ -212,6 +215,12 @@ pub struct AppHooks {
     pub networks: IndexMap<String, EndpointSpec>,
     /// The deploy gate.
     pub gate: Gate,
+    /// Digest of the file of hooks; empty: there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hooks: String,
+    /// Whether the old container of an app with hooks stops before the new one starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop_first: bool,
 }
 
 /// What a new container must do before it takes over.

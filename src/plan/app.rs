@@ -190,6 +190,14 @@ fn update(
         effect = effect.max(Effect::Restart);
         reasons.push("networks changed in the file".into());
     }
+    if last.is_some_and(|last| last.hooks.hooks != app.hooks.hooks) {
+        effect = effect.max(Effect::Restart);
+        reasons.push("hooks changed in the file".into());
+    }
+    if let Some(other) = builder.restarted(&service.restarts_with).filter(|_| observed.deployed()) {
+        effect = effect.max(Effect::Restart);
+        reasons.push(format!("restarts with {other}"));
+    }
     if inputs.files_changed(service) {
         effect = effect.max(Effect::Restart);
         reasons.push("a mounted file changed".into());

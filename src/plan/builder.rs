@@ -1,6 +1,6 @@
 //! Collects operations in an order in which every dependency comes first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Action, Class, Op};
@@ -26,6 +26,23 @@ impl Builder {
     /// Starts a chain for `service` (empty: the project's).
     pub(super) fn chain(&mut self, service: &str, at: &str) -> Chain<'_> {
         Chain { builder: self, service: service.into(), at: at.into(), last: None, gates: Vec::new() }
+    }
+
+    /// The first of `services` whose containers this plan makes anew or restarts.
+    pub(super) fn restarted(&self, services: &BTreeSet<String>) -> Option<String> {
+        let anew = |action: &Action| {
+            matches!(
+                action,
+                Action::Deploy { .. }
+                    | Action::Rebuild { .. }
+                    | Action::Restart { .. }
+                    | Action::ReleaseRestore { .. }
+                    | Action::Start { .. }
+                    | Action::ContainerRun { .. }
+            )
+        };
+        let of = |service: &&String| self.ops.iter().any(|op| *op.service == ***service && anew(&op.action));
+        services.iter().find(of).cloned()
     }
 
     /// The operation after which `thing` is there; `None`: it is there already.

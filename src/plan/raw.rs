@@ -38,6 +38,7 @@ pub(super) fn container(
     let specs = replicas(raw);
     let before = inputs.last_raw(&service.name).map(replicas).unwrap_or_default();
     let owner = owner_made_anew(builder, &raw.container);
+    let with = builder.restarted(&service.restarts_with);
     let mut chain = builder.chain(&service.name, &at);
     let mut prepared = false;
     for spec in &specs {
@@ -48,6 +49,7 @@ pub(super) fn container(
                 let owner = owner.as_ref()?;
                 Some(format!("shares a namespace with {}, which is made anew", owner.name))
             })
+            .or_else(|| Some(format!("restarts with {}", with.as_ref()?)))
         else {
             continue;
         };

@@ -303,7 +303,8 @@ fn there(inputs: &Inputs<'_>, service: &DesiredService) -> bool {
 pub fn removal(service: &DesiredService) -> Vec<Action> {
     match &service.kind {
         Kind::App(app) => {
-            vec![Action::HooksRemove { app: app.app.clone() }, Action::AppDestroy { app: app.app.clone() }]
+            // Its triggers run on its way out, too.
+            vec![Action::AppDestroy { app: app.app.clone() }, Action::HooksRemove { app: app.app.clone() }]
         }
         Kind::Container(spec) | Kind::Job(spec) => {
             raw::replicas(spec).into_iter().map(|spec| Action::ContainerRemove { name: spec.name }).collect()

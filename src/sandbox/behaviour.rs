@@ -37,6 +37,8 @@ pub struct Play {
     pub health: String,
     /// How long it stays `starting`, milliseconds.
     pub healthy_after_ms: u64,
+    /// Exit codes of commands that are run in it, by program; 0 for all others.
+    pub exec: BTreeMap<String, i64>,
     /// What it writes; `{time}` is the time.
     pub log: Vec<String>,
 }

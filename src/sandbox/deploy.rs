@@ -89,6 +89,10 @@ struct Done {
 }
 
 fn schedule(ctx: &mut Ctx, app: &str, only: Option<&[String]>) -> Answer {
+    let code = triggers::call(ctx, "scheduler-deploy", &["docker-local", app, "latest"])?;
+    if code != 0 {
+        return Err(Stop::Exit(code));
+    }
     let first = !deployed(&ctx.world, app);
     let scale = ps::scale(&ctx.world, app);
     let mut done = Done::default();
@@ -461,7 +465,8 @@ fn attach(ctx: &Ctx, app: &str, new: &[(String, String, String)]) -> Answer {
 }
 
 /// Removes all containers and the image of an app.
-pub(super) fn remove_containers(ctx: &Ctx, app: &str) -> Answer {
+pub(super) fn remove_containers(ctx: &mut Ctx, app: &str) -> Answer {
+    triggers::call(ctx, "scheduler-stop", &["docker-local", app, "true"])?;
     engine(ctx, |state| {
         let ids: Vec<String> = state
             .labelled(&[&format!("com.dokku.app-name={app}")])
@@ -477,7 +482,8 @@ pub(super) fn remove_containers(ctx: &Ctx, app: &str) -> Answer {
 }
 
 /// Stops the containers of an app.
-pub(super) fn stop(ctx: &Ctx, app: &str) -> Answer {
+pub(super) fn stop(ctx: &mut Ctx, app: &str) -> Answer {
+    triggers::call(ctx, "scheduler-stop", &["docker-local", app, "false"])?;
     engine(ctx, |state| {
         let ids: Vec<String> = state
             .labelled(&[&format!("com.dokku.app-name={app}"), "com.dokku.container-type=deploy"])

@@ -81,6 +81,9 @@ const REFUSED: &str = ".dokku-compose-refused";
 const PLUGIN_TRIGGERS: &[(&str, usize)] = &[
     ("post-container-create", 3),
     ("check-deploy", 1),
+    ("scheduler-deploy", 2),
+    ("post-deploy", 1),
+    ("scheduler-stop", 2),
     ("post-extract", 1),
     ("builder-build", 2),
     ("pre-delete", 1),

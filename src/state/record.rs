@@ -146,6 +146,7 @@ mod tests {
             name: "db".into(),
             why: "image postgres".into(),
             needs: Default::default(),
+            restarts_with: Default::default(),
             files: Vec::new(),
             networks: Default::default(),
             volumes: Default::default(),

@@ -472,6 +472,22 @@ pub const ELSEWHERE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "tests/engine runs a command in a container, tests/lifecycle says when",
+        &[
+            "depends_on.*.restart",
+            "post_start[].command",
+            "post_start[].environment",
+            "post_start[].privileged",
+            "post_start[].user",
+            "post_start[].working_dir",
+            "pre_stop[].command",
+            "pre_stop[].environment",
+            "pre_stop[].privileged",
+            "pre_stop[].user",
+            "pre_stop[].working_dir",
+        ],
+    ),
+    (
         "golden fixtures only, although an engine could show it",
         &["external_links", "networks.*.driver_opts", "volumes[].volume.labels", "volumes[].volume.nocopy"],
     ),

@@ -226,3 +226,38 @@ fn an_empty_command_drops_the_images() {
     start(&engine, &bare);
     assert_eq!(engine.container_wait(&bare.name, LIMIT).unwrap(), 5);
 }
+
+#[test]
+fn a_command_runs_in_a_container_as_it_is_told() {
+    let Some(engine) = engine() else { return };
+    let mut made = Made::default();
+    let spec = spec(&mut made, "exec", &[]);
+    start(&engine, &spec);
+    let run = |exec: ExecSpec, limit| engine.container_exec(&spec.name, &exec, limit);
+    let shell =
+        |script: &str| ExecSpec { command: ["sh", "-c", script].map(str::to_owned).into(), ..ExecSpec::default() };
+    let told = ExecSpec {
+        user: "65534:65534".into(),
+        working_dir: "/run".into(),
+        environment: strings(&[("OWN", "a b")]),
+        ..shell("pwd; id -u; echo $OWN; echo wrong >&2; exit 3")
+    };
+    let (code, mut lines) = run(told, LIMIT).unwrap();
+    lines.sort();
+    assert_eq!((code, lines), (3, ["/run", "65534", "a b", "wrong"].map(str::to_owned).into()));
+    let capabilities = "c=$(sed -n 's/^CapEff:\\t//p' /proc/self/status); echo $(( (0x$c >> 21) & 1 ))";
+    assert_eq!(run(shell(capabilities), LIMIT).unwrap().1, ["0"]);
+    let privileged = ExecSpec { privileged: true, ..shell(capabilities) };
+    let answer = run(privileged, LIMIT).unwrap().1.concat();
+    // An engine that has not all privileges itself says so.
+    assert!(answer == "1" || answer.contains("unable to apply caps"), "{answer}");
+    let begun = Instant::now();
+    assert!(matches!(run(shell("sleep 60"), Duration::from_secs(2)), Err(EngineError::TimedOut(_))));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(
+        run(ExecSpec { command: vec!["/no/such".into()], ..ExecSpec::default() }, LIMIT)
+            .map_or(true, |(code, _)| code != 0)
+    );
+    engine.container_stop(&spec.name, Duration::from_secs(5)).unwrap();
+    assert_eq!(status(run(shell("true"), LIMIT).map(drop).unwrap_err()), 409);
+}

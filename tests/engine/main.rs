@@ -19,8 +19,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dokku_compose::docker::{
-    ContainerMount, ContainerPort, ContainerSpec, DockerEngine, EndpointSpec, Engine, EngineError, HealthSpec,
-    ImageBuildSpec, IpamPool, NetworkSpec, UlimitSpec, Verdict, VolumeSpec, Want, wait_ready,
+    ContainerMount, ContainerPort, ContainerSpec, DockerEngine, EndpointSpec, Engine, EngineError, ExecSpec,
+    HealthSpec, ImageBuildSpec, IpamPool, NetworkSpec, UlimitSpec, Verdict, VolumeSpec, Want, wait_ready,
 };
 use dokku_compose::process::Cancel;
 use dokku_compose::secret::{DigestKey, Secret};

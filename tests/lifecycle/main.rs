@@ -7,6 +7,7 @@ mod bench;
 mod builds;
 mod drift;
 mod hold;
+mod hooks;
 mod removal;
 mod rollback;
 mod saved_plan;

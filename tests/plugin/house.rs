@@ -9,9 +9,12 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The triggers that Dokku runs for every app, and where their arguments name it and its tree.
-pub const APP_TRIGGERS: [(&str, &[&str]); 8] = [
+pub const APP_TRIGGERS: [(&str, &[&str]); 11] = [
     ("post-container-create", &["app", "cid", "APP", "deploy", "web"]),
     ("check-deploy", &["APP", "cid", "web", "5000", "172.17.0.9", "1"]),
+    ("scheduler-deploy", &["docker-local", "APP", "latest"]),
+    ("post-deploy", &["APP", "", "", "latest"]),
+    ("scheduler-stop", &["docker-local", "APP", "false"]),
     ("post-extract", &["APP", "TREE", "0123abc"]),
     ("pre-delete", &["APP", "latest"]),
     ("post-delete", &["APP", "latest"]),
@@ -159,8 +162,8 @@ impl House {
     /// Makes a project with its own app and one service's app.
     pub fn add_project(&self, name: &str) {
         fs::create_dir(self.data().join("projects").join(name)).unwrap();
-        fs::write(self.data().join("apps").join(name), "{}").unwrap();
-        fs::write(self.data().join("apps").join(format!("{name}-web")), "{}").unwrap();
+        fs::write(self.data().join("apps").join(name), "{\"hooks\": \"x\"}\n").unwrap();
+        fs::write(self.data().join("apps").join(format!("{name}-web")), "{\"hooks\": \"x\"}\n").unwrap();
     }
 
     /// Puts `program` where `install` would.

@@ -7,7 +7,7 @@ use crate::house::{APP_TRIGGERS, BROKEN, House, Program, asking_triggers, finish
 
 /// Whether the trigger stops Dokku when the program refuses.
 fn may_refuse(trigger: &str) -> bool {
-    matches!(trigger, "post-container-create" | "check-deploy" | "post-extract" | "pre-delete")
+    matches!(trigger, "post-container-create" | "check-deploy" | "post-deploy" | "post-extract" | "pre-delete")
 }
 
 #[test]

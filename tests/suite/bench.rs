@@ -247,6 +247,9 @@ impl Bench {
         let triggers = [
             "post-container-create",
             "check-deploy",
+            "scheduler-deploy",
+            "post-deploy",
+            "scheduler-stop",
             "post-extract",
             "pre-delete",
             "post-delete",

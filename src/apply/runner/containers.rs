@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{ActionError, Done, Ran, Step};
-use crate::docker::{ContainerSpec, EngineError};
+use crate::apply::hooks::{self, Moment};
+use crate::docker::{ContainerFacts, ContainerSpec, EngineError};
+use crate::map::hooks::LABEL;
 use crate::plan::raw::HASH_LABEL;
 
 /// Seconds between the stop signal and the kill where the file says nothing (Compose's default).
@@ -20,14 +22,43 @@ pub(super) fn run(step: &Step<'_>, spec: &ContainerSpec) -> Ran {
         None => drop(engine.container_create(spec)?),
     }
     engine.container_start(&spec.name)?;
+    if let Some(there) = engine.container(&spec.name)? {
+        hooks::of_raw(engine, &step.runner.site, &there, Moment::Started, &|line| step.context.line(line))?;
+    }
     Ok(Done::default())
+}
+
+/// Removes a container; one with hooks is stopped first, as the file says.
+pub(super) fn remove(step: &Step<'_>, name: &str) -> Ran {
+    let engine = step.engine();
+    // The container of a step that is undone is not one that has worked.
+    let undone = step.context.undoing && step.context.op.is_some();
+    if !undone
+        && let Some(there) = engine.container(name)?
+        && there.labels.contains_key(LABEL)
+        && there.status == "running"
+    {
+        stopping(step, &there);
+        engine.container_stop(name, Duration::from_secs(GRACE))?;
+    }
+    engine.container_remove(name)?;
+    Ok(Done::default())
+}
+
+/// What a container does before it stops. That it could not keeps nobody from stopping it.
+fn stopping(step: &Step<'_>, container: &ContainerFacts) {
+    let line = |text: &str| step.context.line(text);
+    if let Err(error) = hooks::of_raw(step.engine(), &step.runner.site, container, Moment::Stopping, &line) {
+        line(&error.message);
+    }
 }
 
 pub(super) fn stash(step: &Step<'_>, name: &str, stash: &str) -> Ran {
     let engine = step.engine();
-    if engine.container(name)?.is_none() {
+    let Some(there) = engine.container(name)? else {
         return Ok(Done::default());
-    }
+    };
+    stopping(step, &there);
     // Left over by a cleanup that failed; the one in use has the plain name.
     engine.container_remove(stash)?;
     engine.container_stop(name, Duration::from_secs(GRACE))?;
@@ -43,6 +74,13 @@ pub(super) fn unstash(step: &Step<'_>, name: &str, stash: &str, running: bool) -
     }
     if running && engine.container(name)?.is_some() {
         engine.container_start(name)?;
+        if let Some(there) = engine.container(name)? {
+            let line = |text: &str| step.context.line(text);
+            // It is the container of before, which has to be back whatever its hooks say.
+            if let Err(error) = hooks::of_raw(engine, &step.runner.site, &there, Moment::Started, &line) {
+                line(&error.message);
+            }
+        }
     }
     Ok(Done::default())
 }

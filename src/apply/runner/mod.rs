@@ -169,7 +169,7 @@ impl ServerRunner {
             Action::ImageBuild { spec } => ok(self.engine.image_build(spec, context.remaining())),
             Action::ImageRemove { image } => ok(self.engine.image_remove(image)),
             Action::ContainerRun { spec } => containers::run(one, spec),
-            Action::ContainerRemove { name } => ok(self.engine.container_remove(name)),
+            Action::ContainerRemove { name } => containers::remove(one, name),
             Action::ContainerStash { name, stash } => containers::stash(one, name, stash),
             Action::ContainerUnstash { name, stash, running } => containers::unstash(one, name, stash, *running),
             Action::JobRun { spec, limit } => containers::job(one, spec, *limit),

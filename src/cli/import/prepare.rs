@@ -301,7 +301,12 @@ pub(in crate::cli) fn read_apps(
     let mut stale = Vec::new();
     for name in names {
         let asked_before = state.is_some_and(|state| same_app(&state.desired, desired, &name));
-        if same.contains(&name) && asked_before && observed.app_names.contains(&name) {
+        // It may have to be restarted with another, which takes knowing it.
+        let alone = desired
+            .services
+            .values()
+            .all(|service| service.kind.resource_name() != name || service.restarts_with.is_empty());
+        if alone && same.contains(&name) && asked_before && observed.app_names.contains(&name) {
             observed.unchanged.insert(name);
         } else {
             stale.push(name);
