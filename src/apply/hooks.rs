@@ -84,7 +84,23 @@ fn one(engine: &dyn Engine, container: &str, command: &ExecSpec, line: &dyn Fn(&
     Err(error)
 }
 
-/// The same for a raw container, by its labels; nothing where it has no hooks or does not run.
+/// Has the program of a container that runs read its configuration again; says whether the container runs.
+///
+/// # Errors
+/// When the command ends with another code than 0, takes longer than five minutes, or cannot be run.
+pub fn reload(engine: &dyn Engine, container: &str, command: &[String]) -> Result<bool, ActionError> {
+    let facts = engine.container(container).map_err(|error| ActionError::new(error.to_string()))?;
+    if facts.is_none_or(|facts| facts.status != "running") {
+        return Ok(false);
+    }
+    let spec = ExecSpec { command: command.to_vec(), ..ExecSpec::default() };
+    one(engine, container, &spec, &|_| {}).map(|()| true).map_err(|mut error| {
+        error.message = format!("{} {}", command.join(" "), error.message);
+        error
+    })
+}
+
+/// The hooks of a raw container, by its labels; nothing where it has no hooks or does not run.
 ///
 /// # Errors
 /// As [`run`].

@@ -151,12 +151,25 @@ fn scheduler_deploy(session: &Session, printer: &Printer, app: &str) -> Result<E
     Ok(Exit::Done)
 }
 
-/// `APP PORT ADDRESS TAG`: the `post_start` of an app that Dokku does not check; of others it was run with the check.
+/// `APP PORT ADDRESS TAG`: the `post_start` of an app that Dokku does not check; of others it was run with the check. Then
+/// neighbours that remember addresses are told.
 fn post_deploy(session: &Session, printer: &Printer, app: &str) -> Result<Exit> {
-    if let Some(hooks) = hooks(session, app)?.filter(|hooks| hooks.stop_first) {
+    let Some(hooks) = hooks(session, app)? else { return Ok(Exit::Done) };
+    if hooks.stop_first {
         for container in current(session, app) {
             run_hooks(session, printer, &hooks, &container, Moment::Started)
                 .map_err(|error| told(printer, &hooks, error))?;
+        }
+    }
+    for reload in &hooks.reloads {
+        let containers = if reload.app { current(session, &reload.name) } else { vec![reload.name.clone()] };
+        for container in containers {
+            // One that does not run yet finds the new address by itself, and its own deploy says what is wrong with it.
+            match apply::hooks::reload(session.engine.as_ref(), &container, &reload.command) {
+                Ok(true) => printer.detail(&format!("{} looks {} up again", reload.name, hooks.service)),
+                Ok(false) => {}
+                Err(error) => printer.warn(&format!("{}: {}", reload.name, error.message)),
+            }
         }
     }
     Ok(Exit::Done)

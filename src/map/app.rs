@@ -119,6 +119,8 @@ pub(super) fn map(
             gate,
             hooks: digest,
             stop_first,
+            // Known once all services are.
+            reloads: Vec::new(),
         },
         // Start-first apps pass the gate in the `check-deploy` trigger, before the old container goes.
         await_gate: order == UpdateOrder::StopFirst,

@@ -25,6 +25,7 @@ mod proxy_labels;
 pub mod pushed;
 mod raw;
 mod relations;
+mod reload;
 pub mod resources;
 mod secrets;
 mod storage;
@@ -104,6 +105,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     (desired.networks, desired.external_networks) = networks::declared(ctx, &networks);
     (desired.volumes, desired.external_volumes, desired.volume_names) = storage::declared(ctx, &volumes);
     domains(ctx, &mut desired);
+    reload::assign(ctx, &mut desired);
     host_ports::check(ctx, &desired);
     addresses::check(ctx, &desired);
     let imported = desired.services.keys().map(String::as_str).collect();

@@ -221,6 +221,20 @@ pub struct AppHooks {
     /// Whether the old container of an app with hooks stops before the new one starts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stop_first: bool,
+    /// Who looks this app's name up only now and then, and is told of each deploy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reloads: Vec<Reload>,
+}
+
+/// A container's program that has to read its configuration again when a neighbour got another address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reload {
+    /// App, or container.
+    pub name: String,
+    /// Whether it is an app.
+    pub app: bool,
+    /// What is run in the container.
+    pub command: Vec<String>,
 }
 
 /// What a new container must do before it takes over.

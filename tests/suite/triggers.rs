@@ -158,3 +158,45 @@ fn every_call_of_an_update_fails_with_the_plugin_in_place() {
     assert!(undone > 0);
     assert!(wrong.is_empty(), "{}", wrong.join("\n======\n"));
 }
+
+#[test]
+fn a_neighbour_that_remembers_addresses_is_told_of_each_deploy() {
+    const FILE: &str = "\
+services:
+  api: {image: 'acme/api:1', environment: {A: '1'}}
+  apart: {image: 'acme/api:1', environment: {A: '1'}, networks: [other]}
+  web: {image: 'nginx:1.27', depends_on: [api]}
+networks: {other: {}}
+";
+    let bench = Bench::new().with_plugin();
+    bench.write("compose.yaml", FILE);
+    let told = |mark: usize| -> Vec<Vec<String>> {
+        let calls = bench.calls_since(mark).into_iter().map(|call| call.argv);
+        calls.filter(|argv| argv[0] == "container_exec").map(|argv| argv[2..].to_vec()).collect()
+    };
+    let mark = bench.mark();
+    bench.import(&[]).ends(0);
+    assert_eq!(told(mark), Vec::<Vec<String>>::new(), "there was nobody to tell");
+    bench.import(&["--detailed-exitcode"]).ends(0);
+
+    let mark = bench.mark();
+    bench
+        .edit("api: {image: 'acme/api:1', environment: {A: '1'}}", "api: {image: 'acme/api:1', environment: {A: '2'}}");
+    let before = bench.container("shop-web.web.1");
+    let ran = bench.import(&[]).ends(0);
+    assert_eq!(told(mark), [["nginx"]], "{}", ran.all());
+    let after = bench.container("shop-web.web.1");
+    assert_eq!(before["id"], after["id"], "it is told, not replaced");
+
+    // By hand as well, but not by who cannot be reached, and not by its own deploy.
+    for (app, times) in [("shop-api", 1), ("shop-apart", 0), ("shop-web", 0)] {
+        let mark = bench.mark();
+        bench.dokku(&["ps:restart", app]).ends(0);
+        assert_eq!(told(mark).len(), times, "{app}");
+    }
+    // That it fails is told and fails no deploy.
+    let behaviour = json!({ "containers": { "shop-web*": { "exec": { "nginx": 1 } } } });
+    std::fs::write(bench.world.path("behaviour.json"), behaviour.to_string()).unwrap();
+    let ran = bench.dokku(&["ps:restart", "shop-api"]).ends(0);
+    assert!(ran.all().contains("shop-web: nginx -s reload ended with exit code 1"), "{}", ran.all());
+}

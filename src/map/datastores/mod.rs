@@ -2,4 +2,5 @@
 
 mod table;
 
+pub(in crate::map) use table::repository;
 pub use table::{DATASTORES, Datastore, Driver, of_image};

@@ -163,7 +163,7 @@ pub fn of_image(image: &str) -> Option<&'static Datastore> {
 }
 
 /// The repository without registry, `library/`, tag and digest.
-fn repository(image: &str) -> &str {
+pub(in crate::map) fn repository(image: &str) -> &str {
     let name = image.split('@').next().unwrap_or(image);
     let name = match name.split_once('/') {
         Some((host, rest)) if host.contains('.') || host.contains(':') || host == "localhost" => rest,
