@@ -83,6 +83,11 @@ impl Site {
         self.data().join("validators")
     }
 
+    /// The administrator's own changes of what is asked of the server: executables that `compose:import` asks.
+    pub fn transformers(&self) -> PathBuf {
+        self.data().join("transformers")
+    }
+
     /// One project's folder: versions, journal, log, lock.
     pub fn project(&self, project: &str) -> PathBuf {
         self.data().join("projects").join(project)

@@ -81,7 +81,11 @@ fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
     match action {
         Action::ConfigSet { values, .. } => values.values_mut().collect(),
         Action::ContainerRun { spec } | Action::JobRun { spec, .. } => spec.environment.values_mut().collect(),
-        Action::ImageBuild { spec } => spec.args.values_mut().collect(),
+        Action::ImageBuild { spec } => {
+            let mut out = Vec::new();
+            spec.arguments_mut(&mut out);
+            out
+        }
         Action::FilesDeliver { tree } => match &mut tree.content {
             FileContent::Inline { text } => vec![text],
             FileContent::Path { .. } | FileContent::Empty => Vec::new(),

@@ -18,6 +18,7 @@ mod import;
 mod list;
 mod load;
 mod metrics;
+mod programs;
 mod push;
 mod recover;
 mod rollback;
@@ -28,6 +29,7 @@ mod source;
 mod sources;
 mod status;
 mod trace;
+mod transformers;
 mod trigger;
 mod validators;
 

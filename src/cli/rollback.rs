@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::args::RollbackArgs;
 use super::contexts::Contexts;
-use super::import::{self, Prepared, expired, last, owned, read_apps, secrets_of, version_floor};
+use super::import::{self, Prepared, expired, last, owned, read_apps, version_floor};
 use super::recover::{self, lock_error, unknown};
 use super::session::Session;
 use super::{Exit, Failed, hold, load};
@@ -154,7 +154,7 @@ fn prepare(session: &Session, printer: &Printer, lock: &Lock, state: &State, num
 
 /// Secrets get their texts back.
 fn unseal(desired: &mut Desired, version: &Version) {
-    for secret in secrets_of(desired) {
+    for secret in desired.secrets_mut() {
         if let Some(text) = version.secrets.get(secret.digest()) {
             secret.unseal(text.clone());
         }

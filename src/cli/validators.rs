@@ -4,24 +4,15 @@
 //! `compose:config --format json` prints it, on standard input, and answers with findings in the form of
 //! `compose:check --format json` (`docs/validators.md`).
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::time::Duration;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
+use super::programs;
 use super::session::Session;
 use crate::compose;
 use crate::diag::{Diagnostic, Diagnostics, Severity, Sources, Span};
 use crate::model::Project;
-use crate::process::{self, Ended, Stdin};
 
-/// How long one may take.
-const LIMIT: Duration = Duration::from_secs(10);
-/// The longest answer in bytes.
-const LONGEST: usize = 1 << 20;
 /// The most findings of one.
 const MOST: usize = 200;
 /// The version of the form of answers.
@@ -84,78 +75,29 @@ const fn one() -> usize {
 /// What all validators say of a project; one that fails is an error, for nobody knows what it would have found.
 pub(super) fn run(session: &Session, project: &Project, sources: &Sources) -> Result<Diagnostics> {
     let mut out = Diagnostics::default();
-    let dir = session.site.validators();
-    let entries = match fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(out),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
-    };
-    let mut programs: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    programs.sort();
     let mut input = None;
-    for program in programs {
-        let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Ok(meta) = fs::metadata(&program) else { continue };
-        if name.starts_with('.') || !meta.is_file() || meta.mode() & 0o111 == 0 {
-            continue;
-        }
-        if let Some(why) = unsafe_because(&dir).or_else(|| unsafe_because(&program)) {
-            out.push(failed(&name, &why));
-            continue;
-        }
+    for program in programs::of(&session.site.validators())? {
         let input = input.get_or_insert_with(|| compose::config_json(project).to_string().into_bytes());
-        match ask(session, &program, input.clone()) {
+        match program.ask(session, input.clone()).and_then(|text| read(&text)) {
             Ok(answer) => {
-                let stem = program.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 let findings = answer.diagnostics.into_iter().take(MOST);
-                out.items.extend(findings.map(|finding| diagnostic(&stem, finding, project, sources)));
+                out.items.extend(findings.map(|finding| diagnostic(&program.stem(), finding, project, sources)));
             }
-            Err(why) => out.push(failed(&name, &why)),
+            Err(why) => out.push(failed(&program.name, &why)),
         }
     }
     Ok(out)
-}
-
-/// Whoever may write a validator is asked at every import: that must be root, or who runs this.
-fn unsafe_because(path: &Path) -> Option<String> {
-    let meta = fs::metadata(path).ok()?;
-    if meta.mode() & 0o022 != 0 {
-        return Some(format!("{} can be written by others: chmod go-w {0}", path.display()));
-    }
-    let own = [0, rustix::process::geteuid().as_raw()].contains(&meta.uid());
-    (!own).then(|| format!("{} belongs neither to root nor to the user that runs it", path.display()))
 }
 
 fn failed(name: &str, why: &str) -> Diagnostic {
     Diagnostic::error("validator-failed", format!("the validator `{name}` gave no answer: {why}"))
 }
 
-fn ask(session: &Session, program: &Path, input: Vec<u8>) -> Result<Answer, String> {
-    let output = process::Command::new(program, session.dokku.env())
-        .stdin(Stdin::Bytes(input))
-        .cwd("/")
-        .limit(LIMIT)
-        .keep(LONGEST)
-        .run()
-        .map_err(|error| error.to_string())?;
-    if output.ended == Ended::TimedOut {
-        return Err(format!("it took longer than {} seconds", LIMIT.as_secs()));
-    }
-    if !output.success() {
-        let said = output.stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
-        return Err(match output.exit {
-            process::Exit::Code(code) => format!("it ended with exit code {code}: {said}"),
-            process::Exit::Signal(signal) => format!("it was ended by signal {signal}: {said}"),
-        });
-    }
-    if output.stdout_left_out > 0 {
-        return Err(format!("its answer is longer than {LONGEST} bytes"));
-    }
-    if output.stdout.trim().is_empty() {
+fn read(text: &str) -> Result<Answer, String> {
+    if text.trim().is_empty() {
         return Ok(Answer { version: VERSION, diagnostics: Vec::new(), _summary: None });
     }
-    let answer: Answer =
-        serde_json::from_str(&output.stdout).map_err(|error| format!("its answer cannot be read: {error}"))?;
+    let answer: Answer = serde_json::from_str(text).map_err(|error| format!("its answer cannot be read: {error}"))?;
     if answer.version != VERSION {
         return Err(format!("its answer has version {}, only {VERSION} is known", answer.version));
     }

@@ -102,6 +102,12 @@ pub struct ImageBuildSpec {
 }
 
 impl ImageBuildSpec {
+    /// The values of its arguments and of those of the builds that it begins from.
+    pub fn arguments_mut<'a>(&'a mut self, out: &mut Vec<&'a mut Secret>) {
+        out.extend(self.args.values_mut());
+        self.bases.iter_mut().for_each(|base| base.arguments_mut(out));
+    }
+
     /// The option that only BuildKit knows, where there is one.
     pub fn needs_buildkit(&self) -> Option<&str> {
         const OPTIONS: &[&str] = &["--secret", "--ssh", "--allow", "--no-cache-filter", "--cache-to"];

@@ -82,6 +82,11 @@ impl Findings {
         *self.tally.borrow_mut() = tally;
     }
 
+    /// Whether there is an error among them.
+    pub fn has_errors(&self) -> bool {
+        self.items.borrow().has_errors()
+    }
+
     /// All of them.
     pub fn into_diagnostics(self) -> Diagnostics {
         self.items.into_inner()

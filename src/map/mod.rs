@@ -29,6 +29,7 @@ mod reload;
 pub mod resources;
 mod secrets;
 mod storage;
+pub mod transform;
 pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -24,6 +24,11 @@ const HARMLESS: &[&str] = &[
     "SYS_CHROOT",
 ];
 
+/// Whether the engine gives the capability to every container anyway.
+pub(super) fn is_harmless(capability: &str) -> bool {
+    HARMLESS.contains(&capability)
+}
+
 /// What an administrator allows.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
@@ -42,7 +47,7 @@ impl Policy {
     }
 
     /// Whether `key` may have `value` (empty: the key has no value). A path is allowed with all that is below it.
-    fn allows(&self, key: &str, value: &str) -> bool {
+    pub(super) fn allows(&self, key: &str, value: &str) -> bool {
         self.privileges.iter().any(|rule| {
             let (of, what) = rule.split_once(':').unwrap_or((rule, ""));
             let below = || value.strip_prefix(what).is_some_and(|rest| rest.starts_with('/'));

@@ -32,6 +32,32 @@ pub struct Desired {
     pub spans: BTreeMap<String, Span>,
 }
 
+impl Desired {
+    /// Every secret of what is asked for.
+    pub fn secrets_mut(&mut self) -> Vec<&mut Secret> {
+        let mut out = Vec::new();
+        for service in self.services.values_mut() {
+            for tree in &mut service.files {
+                if let FileContent::Inline { text } = &mut tree.content {
+                    out.push(text);
+                }
+            }
+            let build = match &mut service.kind {
+                Kind::App(app) => {
+                    out.extend(app.config.values_mut());
+                    &mut app.build
+                }
+                Kind::Container(raw) | Kind::Job(raw) => {
+                    out.extend(raw.container.environment.values_mut());
+                    &mut raw.build
+                }
+            };
+            build.iter_mut().for_each(|build| build.arguments_mut(&mut out));
+        }
+        out
+    }
+}
+
 /// What one service becomes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DesiredService {

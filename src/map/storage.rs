@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use super::context::Context;
+use super::policy::Policy;
 use super::resources::{FileContent, FileTree};
 use super::{container, tree};
 use crate::docker::{ContainerMount, ContainerSpec, VolumeSpec};
 use crate::model::{MountType, Service, ServiceVolume};
+use crate::site::Site;
 
 /// Host paths that give a container the server; allowed only by the administrator.
 const SENSITIVE: &[&str] = &[
@@ -187,11 +189,12 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
     Some(host.to_string_lossy().into_owned())
 }
 
-fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
+/// Whether the administrator allows a host path, by itself and by where a link leads.
+pub(super) fn is_allowed(site: &Site, policy: &Policy, source: &Path) -> bool {
     // A symbolic link must not lead around the rule.
     let real = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_path_buf());
-    let listed = |candidate: &Path| ctx.policy.paths.iter().any(|allowed| candidate.starts_with(allowed));
-    let storage = ctx.site.lib_root.join("data/storage");
+    let listed = |candidate: &Path| policy.paths.iter().any(|allowed| candidate.starts_with(allowed));
+    let storage = site.lib_root.join("data/storage");
     let sensitive = |candidate: &Path| {
         let text = candidate.to_string_lossy();
         let below = [
@@ -210,13 +213,16 @@ fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
         SENSITIVE.contains(&text.as_ref()) || below.iter().any(|prefix| text.starts_with(prefix))
     };
     let fine = |candidate: &Path| candidate.starts_with(&storage) || listed(candidate) || !sensitive(candidate);
-    if fine(source) && fine(&real) {
-        return true;
-    }
     // Time zone and host name are read by nearly everybody and give nothing away.
-    if ["/etc/localtime", "/etc/timezone", "/etc/hostname"].iter().any(|known| source == Path::new(known)) {
+    let known = ["/etc/localtime", "/etc/timezone", "/etc/hostname"].iter().any(|known| source == Path::new(known));
+    known || fine(source) && fine(&real)
+}
+
+fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
+    if is_allowed(ctx.site, ctx.policy, source) {
         return true;
     }
+    let real = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_path_buf());
     let shown = if real == source {
         source.display().to_string()
     } else {

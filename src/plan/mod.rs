@@ -69,6 +69,24 @@ pub struct Plan {
     pub cleanup: Vec<Action>,
     /// One row a service, for the human view.
     pub rows: Vec<Row>,
+    /// What the administrator's transformers changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transformed: Vec<Transformed>,
+}
+
+/// A field that a transformer changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transformed {
+    /// The transformer.
+    pub by: String,
+    /// Compose service.
+    pub service: String,
+    /// `limit.memory`, `variable A`.
+    pub field: String,
+    /// What the file asks for; absent: nothing. A secret is `(hidden)`.
+    pub before: Option<String>,
+    /// What is asked for instead.
+    pub after: Option<String>,
 }
 
 /// One line of the human view.

@@ -128,7 +128,7 @@ pub fn reconcile(inputs: &Inputs<'_>) -> Plan {
     let mut cleanup = cleanup(&builder);
     cleanup.extend(removed(inputs, &mut rows));
     classify(&builder, &mut rows);
-    Plan { project: inputs.desired.project.clone(), ops: builder.ops, cleanup, rows }
+    Plan { project: inputs.desired.project.clone(), ops: builder.ops, cleanup, rows, transformed: Vec::new() }
 }
 
 fn row(inputs: &Inputs<'_>, service: &DesiredService, outcome: &app::Outcome) -> Row {

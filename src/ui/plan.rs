@@ -75,6 +75,11 @@ pub fn print(printer: &Printer, plan: &Plan, services: usize, keys: &Keys) {
             printer.result(&format!("       {}", line.trim_end()));
         }
     }
+    for one in &plan.transformed {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
+        let (before, after) = (value(&one.before), value(&one.after));
+        printer.result(&format!("       * {}  {}: {after} instead of {before}  by {}", one.service, one.field, one.by));
+    }
     for (key, at) in &keys.not_done {
         let key = key.strip_prefix("services.").unwrap_or(key);
         printer.warn(format!("{key} is not done  {at}").trim_end());
@@ -124,6 +129,7 @@ pub fn to_json(plan: &Plan) -> Value {
         "project": plan.project,
         "summary": { "create": create, "change": change, "destroy": destroy },
         "rows": plan.rows,
+        "transformed": plan.transformed,
         "operations": operations,
         "cleanup": plan.cleanup,
     })

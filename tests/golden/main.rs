@@ -7,9 +7,13 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
+#[allow(dead_code, reason = "its list of what is seen elsewhere is for the tests of effects")]
+#[path = "../effects/cases.rs"]
+mod cases;
 mod drift;
 mod export;
 mod project;
+mod properties;
 mod purity;
 mod schema;
 mod server;

@@ -11,4 +11,5 @@ mod hooks;
 mod removal;
 mod rollback;
 mod saved_plan;
+mod transformers;
 mod watching;

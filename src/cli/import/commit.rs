@@ -10,11 +10,9 @@ use super::prepare::{Prepared, app_names, file_name};
 use crate::apply::Results;
 use crate::apply::runner::ServerRunner;
 use crate::cli::session::Session;
-use crate::docker::ImageBuildSpec;
 use crate::map::resources::{Desired, DesiredService, FileContent, Kind, Source};
 use crate::observe;
 use crate::plan::{Action, Kept, Release};
-use crate::secret::Secret;
 use crate::state::versions::{self, Version, VersionResult};
 use crate::state::{JobRecord, Lock, Settings, State, store};
 
@@ -166,37 +164,8 @@ fn source_image(service: &DesiredService) -> String {
 /// The texts of all secrets by digest.
 fn secrets(desired: &Desired) -> BTreeMap<String, String> {
     let mut desired = desired.clone();
-    let all = secrets_of(&mut desired).into_iter();
+    let all = desired.secrets_mut().into_iter();
     all.filter_map(|secret| Some((secret.digest().to_owned(), secret.expose()?.to_owned()))).collect()
-}
-
-/// Every secret of what is asked for.
-pub(in crate::cli) fn secrets_of(desired: &mut Desired) -> Vec<&mut Secret> {
-    let mut out = Vec::new();
-    for service in desired.services.values_mut() {
-        for tree in &mut service.files {
-            if let FileContent::Inline { text } = &mut tree.content {
-                out.push(text);
-            }
-        }
-        match &mut service.kind {
-            Kind::App(app) => {
-                out.extend(app.config.values_mut());
-                app.build.iter_mut().for_each(|build| arguments(build, &mut out));
-            }
-            Kind::Container(raw) | Kind::Job(raw) => {
-                out.extend(raw.container.environment.values_mut());
-                raw.build.iter_mut().for_each(|build| arguments(build, &mut out));
-            }
-        }
-    }
-    out
-}
-
-/// The arguments of a build and of those that it begins from.
-fn arguments<'a>(build: &'a mut ImageBuildSpec, out: &mut Vec<&'a mut Secret>) {
-    out.extend(build.args.values_mut());
-    build.bases.iter_mut().for_each(|base| arguments(base, out));
 }
 
 /// Delivered files by digest: where they are.

@@ -22,7 +22,6 @@ use crate::state::{Lock, State};
 use crate::ui::{Printer, plan as show};
 pub(super) use carry_out::{apply, listen, runner};
 use commit::refresh;
-pub(super) use commit::secrets_of;
 use prepare::prepare;
 pub(super) use prepare::{Prepared, controls, expired, last, owned, read_apps, version_floor};
 

@@ -10,7 +10,7 @@ use crate::cli::args::{ImportArgs, SourceArgs};
 use crate::cli::contexts::{self, Contexts};
 use crate::cli::load::{self, Input};
 use crate::cli::session::Session;
-use crate::cli::{Exit, Failed, push, validators};
+use crate::cli::{Exit, Failed, push, transformers, validators};
 use crate::diag::{Diagnostics, Span};
 use crate::docker::ImageBuildSpec;
 use crate::dokku::FLOOR;
@@ -120,6 +120,11 @@ pub(in crate::cli) fn prepare(
         };
         map::map(&ctx)
     };
+    let mut refused = Diagnostics::default();
+    let transformed = match findings.has_errors() {
+        true => Vec::new(),
+        false => transformers::run(session, &input.project, &policy, key, &mut desired, &mut refused)?,
+    };
     for image in images(&desired) {
         if let Some(facts) = session.engine.image(&image)? {
             observed.images.insert(image, facts);
@@ -134,6 +139,7 @@ pub(in crate::cli) fn prepare(
     };
     let honoured = keys(&findings.tally(), &input);
     let mut found = findings.into_diagnostics();
+    found.items.extend(refused.items);
     read_apps(session, key, &desired, state, &mut observed)?;
     if let Some(state) = state.filter(|_| args.accept) {
         accept::take_over(&mut desired, &state.desired, &observed, &mut accepted);
@@ -165,6 +171,7 @@ pub(in crate::cli) fn prepare(
         .into());
     }
     let mut plan = reconcile(&inputs);
+    plan.transformed = transformed;
     if let Some(seconds) = args.run.timeout {
         shorten(&mut plan, seconds.max(1));
     }
