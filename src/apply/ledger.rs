@@ -160,7 +160,8 @@ impl Ledger {
             (Forward, None, Entry::Commit) if all(Done) => (Committed, None),
             (
                 Forward | Undoing | Stuck,
-                Some(Started | Done | Failed | UndoStarted | UndoFailed),
+                // One that is undone is so again where a later one had not been.
+                Some(_),
                 Entry::UndoStarted { .. },
             ) => (Undoing, Some(UndoStarted)),
             (Undoing, Some(UndoStarted), Entry::Undone { .. }) => (Undoing, Some(Undone)),
@@ -183,7 +184,7 @@ impl Ledger {
             if after == Started {
                 self.order.push(op);
             }
-            if after == UndoStarted {
+            if after == UndoStarted && before == Some(UndoFailed) {
                 let earlier = self.order.iter().take_while(|other| **other != op);
                 for other in earlier {
                     if self.ops.get(other) == Some(&Undone) {
@@ -201,8 +202,13 @@ impl Ledger {
     /// Where one could not be undone but earlier ones were, these are due again after it: undoing in
     /// order is what makes the end right, and undoing twice does no harm.
     pub fn to_undo(&self) -> Vec<usize> {
-        let undone = |op: &usize| self.ops.get(op) == Some(&OpState::Undone);
-        self.order.iter().rev().copied().skip_while(undone).collect()
+        let mut again = false;
+        let mut due = |op: &usize| {
+            let state = self.ops.get(op);
+            again |= state == Some(&OpState::UndoFailed);
+            again || state != Some(&OpState::Undone)
+        };
+        self.order.iter().rev().copied().filter(|op| due(op)).collect()
     }
 }
 

@@ -1,6 +1,9 @@
 //! What running and undoing share: one action with its tries, the undo of many operations, the end of a run.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
@@ -94,26 +97,7 @@ impl Applier<'_> {
         let order = journal.ledger().to_undo();
         self.cancel.set_undoing(true);
         self.observer.on(&Event::RollingBack { failure: &failure, ops: order.len() });
-        let mut stuck = Vec::new();
-        for op in order.into_iter().filter_map(|id| plan.ops.get(id)) {
-            let began = Instant::now();
-            let recorded = journal.append(Entry::UndoStarted { op: op.id }).is_ok();
-            self.observer.on(&Event::UndoStarted { op });
-            match self.undo_op(op, plan, run) {
-                Ok(()) => {
-                    self.observer.on(&Event::Undone { op, elapsed: began.elapsed() });
-                    // What this hides is made up for below or by recovery.
-                    let _ = recorded && journal.append(Entry::Undone { op: op.id }).is_ok();
-                }
-                Err(left) => {
-                    self.observer.on(&Event::UndoFailed { op, stuck: &left });
-                    let entry =
-                        Entry::UndoFailed { op: op.id, message: left.message.clone(), by_hand: left.by_hand.clone() };
-                    let _ = recorded && journal.append(entry).is_ok();
-                    stuck.push(left);
-                }
-            }
-        }
+        let stuck = self.backward(&mut journal, plan, run, &order);
         self.cancel.set_undoing(false);
         if !stuck.is_empty() {
             if let Err(error) = journal.append(Entry::Stuck) {
@@ -131,6 +115,55 @@ impl Applier<'_> {
         self.observer.on(&Event::RolledBack);
         self.end(journal, run, &mut warnings);
         Outcome::RolledBack { failure, warnings }
+    }
+
+    /// Undoes `order`, the last started first, as many at once as allowed: each after all that needed it. What could
+    /// not be undone.
+    fn backward(&self, journal: &mut Journal, plan: &Plan, run: &str, order: &[usize]) -> Vec<StuckOp> {
+        let mut queue = Back::new(&plan.ops, order);
+        let mut stuck: Vec<StuckOp> = Vec::new();
+        let (send, receive) = mpsc::channel();
+        thread::scope(|scope| {
+            let mut running = 0;
+            loop {
+                while running < self.limits.parallel.max(1) {
+                    let Some(op) = queue.next().and_then(|id| plan.ops.get(id)) else { break };
+                    let recorded = journal.append(Entry::UndoStarted { op: op.id }).is_ok();
+                    self.observer.on(&Event::UndoStarted { op });
+                    running += 1;
+                    let send = send.clone();
+                    scope.spawn(move || {
+                        let began = Instant::now();
+                        let result = self.undo_op(op, plan, run);
+                        // The coordinator listens until every thread has spoken.
+                        let _ = send.send((op, recorded, result, began.elapsed()));
+                    });
+                }
+                if running == 0 {
+                    break;
+                }
+                let Ok((op, recorded, result, elapsed)) = receive.recv() else { break };
+                running -= 1;
+                queue.done(op.id);
+                match result {
+                    Ok(()) => {
+                        self.observer.on(&Event::Undone { op, elapsed });
+                        // What this hides is made up for below or by recovery.
+                        let _ = recorded && journal.append(Entry::Undone { op: op.id }).is_ok();
+                    }
+                    Err(left) => {
+                        self.observer.on(&Event::UndoFailed { op, stuck: &left });
+                        let (message, by_hand) = (left.message.clone(), left.by_hand.clone());
+                        let entry = Entry::UndoFailed { op: op.id, message, by_hand };
+                        let _ = recorded && journal.append(entry).is_ok();
+                        stuck.push(left);
+                    }
+                }
+            }
+        });
+        // As one after the other would have told them.
+        stuck.sort_by_key(|left| order.iter().position(|id| *id == left.op));
+        stuck
     }
 
     /// Undoes one operation: its actions in their order, until one fails.
@@ -213,4 +246,72 @@ impl Applier<'_> {
             warnings.push(message);
         }
     }
+}
+
+/// The graph of a plan backwards: operations to undo, each ready once all that needed it are undone.
+struct Back<'a> {
+    ops: &'a [Op],
+    /// Place of each operation in the order in which they are due; `None`: nothing of it is to be undone.
+    due: Vec<Option<usize>>,
+    order: &'a [usize],
+    /// How many that need it are still there.
+    waiting: Vec<usize>,
+    /// Places in `order`.
+    ready: BTreeSet<usize>,
+}
+
+impl<'a> Back<'a> {
+    fn new(ops: &'a [Op], order: &'a [usize]) -> Self {
+        let mut due = vec![None; ops.len()];
+        for (place, id) in order.iter().enumerate() {
+            if let Some(due) = due.get_mut(*id) {
+                *due = Some(place);
+            }
+        }
+        let mut waiting = vec![0; ops.len()];
+        for need in ops.iter().flat_map(needs) {
+            waiting[need] += 1;
+        }
+        let free: Vec<usize> = (0..ops.len()).filter(|id| waiting[*id] == 0).collect();
+        let mut queue = Self { ops, due, order, waiting, ready: BTreeSet::new() };
+        queue.release(free);
+        queue
+    }
+
+    /// The one that is due first of those that may be undone.
+    fn next(&mut self) -> Option<usize> {
+        self.ready.pop_first().map(|place| self.order[place])
+    }
+
+    fn done(&mut self, id: usize) {
+        let freed = self.let_go(id);
+        self.release(freed);
+    }
+
+    /// Operations that nothing waits for any more on account of `id`.
+    fn let_go(&mut self, id: usize) -> Vec<usize> {
+        let mut freed = Vec::new();
+        for need in needs(&self.ops[id]) {
+            self.waiting[need] -= 1;
+            if self.waiting[need] == 0 {
+                freed.push(need);
+            }
+        }
+        freed
+    }
+
+    /// Those with nothing to undo hold nobody up.
+    fn release(&mut self, mut free: Vec<usize>) {
+        while let Some(id) = free.pop() {
+            match self.due[id] {
+                Some(place) => drop(self.ready.insert(place)),
+                None => free.extend(self.let_go(id)),
+            }
+        }
+    }
+}
+
+/// What an operation needs, each once.
+fn needs(op: &Op) -> BTreeSet<usize> {
+    op.needs.iter().copied().collect()
 }

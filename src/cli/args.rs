@@ -175,6 +175,9 @@ pub(super) struct RollbackArgs {
     /// Version to go back to, `v3` or `3`; without it the one before the current one
     #[arg(value_name = "VERSION", value_parser = version_number)]
     pub(super) version: Option<u32>,
+    /// Remove services and networks that came after that version
+    #[arg(long)]
+    pub(super) prune: bool,
     /// Only show the plan
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -262,6 +265,9 @@ pub(super) struct DestroyArgs {
     /// Also forget the history, with the files as they were read
     #[arg(long)]
     pub(super) forget: bool,
+    /// Disconnect what is on the project's networks from outside
+    #[arg(long)]
+    pub(super) cascade: bool,
     /// Do not ask
     #[arg(long)]
     pub(super) force: bool,

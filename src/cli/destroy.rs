@@ -63,15 +63,25 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
     };
     let observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
     let users = outside_users(session, &state, &observed, args.volumes)?;
-    if !users.is_empty() {
+    let data = users.iter().any(|user| matches!(user, Outsider::Volume { .. }));
+    if data || !users.is_empty() && !args.cascade {
+        let names: Vec<String> = users.iter().map(Outsider::describe).collect();
+        let advice = if data { "" } else { "; --cascade disconnects them" };
         return Err(Failed::new(
             Exit::Wrong,
-            format!("{} is in use from outside: {}; nothing was removed", state.project, users.join("; ")),
+            format!("{} is in use from outside: {}; nothing was removed{advice}", state.project, names.join("; ")),
         )
         .into());
     }
+    for user in &users {
+        user.permitted(session)?;
+    }
     if !args.force && !confirmed(printer, &state, args.volumes)? {
         return Err(Failed::new(Exit::Wrong, "the name does not match: nothing was removed").into());
+    }
+    for user in &users {
+        user.disconnect(session)?;
+        printer.step(&format!("disconnected: {}", user.describe()));
     }
     let steps = Steps {
         session,
@@ -135,8 +145,59 @@ fn confirmed(printer: &Printer, state: &State, volumes: bool) -> Result<bool> {
     Ok(line.trim() == state.project)
 }
 
+/// Who uses the project's networks or volumes from outside.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outsider {
+    /// A container on a network; its app or project, where it has one.
+    Container { network: String, id: String, name: String, owner: Option<String> },
+    /// An app's property, and the networks that are left in it without the project's.
+    App { app: String, key: String, left: Vec<String> },
+    /// What mounts a volume that is to go.
+    Volume { user: String, volume: String },
+}
+
+impl Outsider {
+    fn describe(&self) -> String {
+        match self {
+            Self::Container { network, name, owner, .. } => {
+                format!("{} is on the network {network}", owner.as_ref().unwrap_or(name))
+            }
+            Self::App { app, key, .. } => format!("app {app} has a network of it as {key}"),
+            Self::Volume { user, volume } => format!("{user} mounts the volume {volume}"),
+        }
+    }
+
+    /// Whether who asks may change the other one, by Dokku's `user-auth`.
+    fn permitted(&self, session: &Session) -> Result<()> {
+        let owner = match self {
+            Self::Container { owner, .. } => owner.as_ref(),
+            Self::App { app, .. } => Some(app),
+            Self::Volume { .. } => None,
+        };
+        match owner {
+            Some(app) if !session.dokku.may(&["network:set", app])? => {
+                let message = format!("you may not change {app} on this server: nothing was removed");
+                Err(Failed::new(Exit::Wrong, message).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn disconnect(&self, session: &Session) -> Result<()> {
+        match self {
+            Self::Container { network, id, .. } => session.engine.network_disconnect(network, id)?,
+            Self::App { app, key, left } => {
+                let left: Vec<&str> = left.iter().map(String::as_str).collect();
+                session.dokku.call(crate::dokku::network::set(app, key, &left))?;
+            }
+            Self::Volume { .. } => {}
+        }
+        Ok(())
+    }
+}
+
 /// Containers and apps outside the project that use its networks, and its volumes where they are to go.
-fn outside_users(session: &Session, state: &State, observed: &Observed, volumes: bool) -> Result<Vec<String>> {
+fn outside_users(session: &Session, state: &State, observed: &Observed, volumes: bool) -> Result<Vec<Outsider>> {
     let own_apps: BTreeSet<&str> =
         all_services(state).map(|service| service.kind.resource_name()).chain([state.project.as_str()]).collect();
     let mut out = Vec::new();
@@ -145,27 +206,28 @@ fn outside_users(session: &Session, state: &State, observed: &Observed, volumes:
         for id in network.containers {
             let Some(container) = session.engine.container(&id)? else { continue };
             let app = container.labels.get("com.dokku.app-name");
-            let own = container.labels.get(raw::PROJECT_LABEL) == Some(&state.project)
-                || app.is_some_and(|app| own_apps.contains(app.as_str()));
+            let project = container.labels.get(raw::PROJECT_LABEL);
+            let own = project == Some(&state.project) || app.is_some_and(|app| own_apps.contains(app.as_str()));
             if !own {
-                out.push(format!("{} is on the network {name}", app.unwrap_or(&container.name)));
+                let owner = app.or(project).cloned();
+                out.push(Outsider::Container { network: name.clone(), id, name: container.name, owner });
             }
         }
     }
     let apps: Vec<String> = session.dokku.apps()?;
     for (app, report) in session.dokku.reports("network", &apps)? {
         for key in ["initial-network", "attach-post-create", "attach-post-deploy"] {
-            if !own_apps.contains(app.as_str())
-                && report.list(key).iter().any(|name| state.created.networks.contains(name))
-            {
-                out.push(format!("app {app} has a network of it as {key}"));
+            let (ours, left): (Vec<String>, Vec<String>) =
+                report.list(key).into_iter().partition(|name| state.created.networks.contains(name));
+            if !own_apps.contains(app.as_str()) && !ours.is_empty() {
+                out.push(Outsider::App { app: app.clone(), key: key.to_owned(), left });
             }
         }
     }
     if volumes {
         for name in &state.created.volumes {
             for user in observed.volume_users.get(name).into_iter().flatten() {
-                out.push(format!("{user} mounts the volume {name}"));
+                out.push(Outsider::Volume { user: user.clone(), volume: name.clone() });
             }
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &RollbackArgs) -> 
         }
     }
     let Some(state) = State::load(&dir)? else { return Err(unknown(&args.project)) };
-    let prepared = prepare(session, printer, &lock, &state, args.version)?;
+    let prepared = prepare(session, printer, &lock, &state, args)?;
     if !args.run.events {
         import::print(printer, &args.run, &prepared);
     }
@@ -89,9 +89,9 @@ fn target(lock: &Lock, state: &State, number: Option<u32>) -> Result<Version> {
     })
 }
 
-fn prepare(session: &Session, printer: &Printer, lock: &Lock, state: &State, number: Option<u32>) -> Result<Prepared> {
+fn prepare(session: &Session, printer: &Printer, lock: &Lock, state: &State, args: &RollbackArgs) -> Result<Prepared> {
     version_floor(session)?;
-    let version = target(lock, state, number)?;
+    let version = target(lock, state, args.version)?;
     let number = version.result.version;
     let (mut desired, kept) = (version.desired.clone(), version.result.kept.clone());
     unseal(&mut desired, &version);
@@ -125,7 +125,7 @@ fn prepare(session: &Session, printer: &Printer, lock: &Lock, state: &State, num
         last: Some(&last),
         positions: &positions,
         back: Some(&back),
-        wishes: Wishes::default(),
+        wishes: Wishes { prune: args.prune, ..Wishes::default() },
     };
     let mut found = crate::diag::Diagnostics::default();
     found.items.extend(conflicts(&inputs, &owned(Some(state)), &|_| None));

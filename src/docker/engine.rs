@@ -161,6 +161,16 @@ impl Engine for DockerEngine {
         }
     }
 
+    fn network_disconnect(&self, network: &str, container: &str) -> EngineResult<()> {
+        let connected = self.network(network)?.is_some()
+            && self.container(container)?.is_some_and(|facts| facts.networks.contains_key(network));
+        if !connected {
+            return Ok(());
+        }
+        let (name, body) = (named(network)?, create::disconnect_body(container));
+        self.run(ACT, |client| async move { client.disconnect_network(&name, body).await })
+    }
+
     fn volumes(&self) -> EngineResult<Vec<VolumeFacts>> {
         let answer =
             self.run(ASK, |client| async move { client.list_volumes(None::<query::ListVolumesOptions>).await })?;

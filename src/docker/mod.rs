@@ -156,6 +156,9 @@ pub trait Engine: Send + Sync {
     /// Connects a container (`docker network connect`); connected already is success.
     fn network_connect(&self, network: &str, container: &str, endpoint: &EndpointSpec) -> EngineResult<()>;
 
+    /// Disconnects a container from a network; not connected, or absent, is success.
+    fn network_disconnect(&self, network: &str, container: &str) -> EngineResult<()>;
+
     /// All volumes.
     fn volumes(&self) -> EngineResult<Vec<VolumeFacts>>;
     /// Creates a volume; an equal one is success.

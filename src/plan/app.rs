@@ -66,6 +66,12 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
         }
     };
     chain.add(Action::Deploy { app: name.clone(), source: Box::new(source) }, "new", Class::Image, Vec::new());
+    if let Some(kept) = inputs.kept(&service.name) {
+        // Dokku built an image of the kept one and remembers that name: the release is what it was then.
+        let release = Box::new(Release { running: true, containers: Vec::new(), ..kept.release.clone() });
+        let restore = Action::ReleaseRestore { app: name.clone(), release };
+        chain.add(restore, "as it was at that version", Class::Image, Vec::new());
+    }
     finish(&mut chain, service, app);
     record(inputs, &mut chain, app);
 }

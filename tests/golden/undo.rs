@@ -1,6 +1,8 @@
 //! Whatever a plan has done when it stops, its undo leads back to where it began.
 
-use dokku_compose::plan::{Action, Plan};
+use std::collections::BTreeSet;
+
+use dokku_compose::plan::{Action, Op, Plan};
 
 use crate::server::Server;
 use crate::{features, project, updates};
@@ -17,8 +19,28 @@ pub(crate) fn leads_back(case: &str, before: &Server, plan: &Plan) {
             op.undo.iter().for_each(|action| server.apply(action));
         }
         same(&format!("{case}: stopped after [{}]", count - 1), &start, &server.state());
+        // Undone at once: as far from that order as the needs allow.
+        let mut server = before.clone();
+        plan.ops[..count].iter().for_each(|op| server.apply(&op.action));
+        for id in oldest_first(&plan.ops[..count]) {
+            plan.ops[id].undo.iter().for_each(|action| server.apply(action));
+        }
+        same(&format!("{case}: stopped after [{}], undone out of order", count - 1), &start, &server.state());
     }
     each(case, before, plan);
+}
+
+/// Operations by their number, each after all that need it.
+fn oldest_first(ops: &[Op]) -> Vec<usize> {
+    let mut left: BTreeSet<usize> = ops.iter().map(|op| op.id).collect();
+    let mut out = Vec::new();
+    while !left.is_empty() {
+        let needed: BTreeSet<usize> = left.iter().flat_map(|id| ops[*id].needs.iter().copied()).collect();
+        let next = *left.difference(&needed).next().expect("needs point backwards");
+        left.remove(&next);
+        out.push(next);
+    }
+    out
 }
 
 /// Each operation that changes a setting is undone by its own inverse alone, and repeating that changes nothing.

@@ -148,3 +148,57 @@ fn the_proxy_lets_go_of_the_ports_of_what_is_removed() {
     bench.import(&[]).ends(3);
     assert_eq!(listens(), "");
 }
+
+#[test]
+fn outsiders_on_the_networks_are_named_and_disconnected_on_request_only() {
+    let bench = Bench::new(FILE);
+    bench.write("conf/a", "1");
+    bench.import(&[]).ends(0);
+    bench.dokku(&["apps:create", "other"]).ends(0);
+    bench.dokku(&["network:create", "mine"]).ends(0);
+    bench.dokku(&["network:set", "other", "initial-network", "shop_default"]).ends(0);
+    bench.dokku(&["network:set", "other", "attach-post-create", "shop_front", "mine"]).ends(0);
+    bench.dokku(&["git:from-image", "other", "acme/other:1"]).ends(0);
+    let refused = bench.run(&["destroy", "shop", "--force"]).ends(1);
+    for word in [
+        "other is on the network shop_default",
+        "other is on the network shop_front",
+        "app other has a network of it as initial-network",
+        "app other has a network of it as attach-post-create",
+        "nothing was removed; --cascade disconnects them",
+    ] {
+        assert!(refused.all().contains(word), "{word}\n{}", refused.all());
+    }
+    assert!(bench.dokku(&["apps:list"]).out.contains("shop-api"));
+    bench
+        .run(&["destroy", "shop", "--force", "--cascade"])
+        .ends(0)
+        .says("disconnected: other is on the network shop_front");
+    assert_eq!(bench.dokku(&["--quiet", "apps:list"]).out.trim(), "other");
+    assert_eq!(bench.dokku(&["network:report", "other", "--network-initial-network"]).out.trim(), "");
+    assert_eq!(bench.dokku(&["network:report", "other", "--network-attach-post-create"]).out.trim(), "mine");
+    let engine = fs::read_to_string(bench.world.path("engine/state.json")).unwrap();
+    assert!(!engine.contains("shop_default") && !engine.contains("shop_front"), "{engine}");
+    let engine: serde_json::Value = serde_json::from_str(&engine).unwrap();
+    let other = engine["containers"].as_object().unwrap().values().find(|one| one["name"] == "other.web.1").unwrap();
+    assert_eq!(other["status"], "running");
+    assert!(!other["networks"].to_string().contains("shop_"), "{other}");
+    bench.dokku(&["ps:restart", "other"]).ends(0);
+}
+
+#[test]
+fn a_volume_in_use_is_not_taken_from_its_users() {
+    let bench = Bench::new(FILE);
+    bench.write("conf/a", "1");
+    bench.import(&[]).ends(0);
+    bench.dokku(&["apps:create", "other"]).ends(0);
+    bench.dokku(&["storage:mount", "other", "stack_data:/data"]).ends(0);
+    bench.dokku(&["git:from-image", "other", "acme/other:1"]).ends(0);
+    bench
+        .run(&["destroy", "shop", "--force", "--cascade", "--volumes"])
+        .ends(1)
+        .says("mounts the volume stack_data")
+        .keeps_quiet_about("--cascade disconnects");
+    assert!(bench.dokku(&["apps:list"]).out.contains("shop-api"));
+    bench.run(&["destroy", "shop", "--force", "--cascade"]).ends(0);
+}

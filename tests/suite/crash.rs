@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::bench::PROJECT;
 use crate::bench::Ran;
-use crate::scene::{Scene, on_each};
+use crate::scene::{Scene, Way, on_each};
 use crate::stacks::{self, Stack};
 
 /// Where the program dies.
@@ -22,9 +22,7 @@ fn die(scene: &Scene, point: Point) -> Ran {
     bench.restore();
     match point {
         Point::Record(number) => {
-            let args = bench.import_args(&[]);
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            bench.run_with(&args, &[("DOKKU_COMPOSE_FAULT", format!("journal-abort:{number}").into())])
+            bench.run_with(&scene.args(), &[("DOKKU_COMPOSE_FAULT", format!("journal-abort:{number}").into())])
         }
         Point::Call(number, when) => {
             bench.faults(&json!({
@@ -35,7 +33,7 @@ fn die(scene: &Scene, point: Point) -> Ran {
                 ],
                 "engine": [{ "at": number, "do": "kill", "when": when }],
             }));
-            bench.import(&[])
+            bench.run(&scene.args())
         }
     }
 }
@@ -46,7 +44,7 @@ fn crash(scene: &Scene, point: Point, index: usize) -> Option<String> {
     if let Some(code) = ran.code {
         // Either there were fewer records or calls than in the undisturbed run, or what died was the gate: Dokku
         // starts the program too.
-        let now = scene.bench.snapshot();
+        let now = scene.now();
         let difference = match code {
             0 => scene.after.difference(&now.without_commits()),
             3 => scene.before.difference(&now),
@@ -56,12 +54,12 @@ fn crash(scene: &Scene, point: Point, index: usize) -> Option<String> {
     }
     scene.bench.no_faults();
     let recover = index.is_multiple_of(2);
-    let next = if recover { scene.bench.run(&["recover", PROJECT]) } else { scene.bench.import(&[]) };
+    let next = if recover { scene.bench.run(&["recover", PROJECT]) } else { scene.bench.run(&scene.args()) };
     // Before the first import had begun there is no project yet.
     if next.code != Some(0) && !(recover && next.code == Some(20)) {
         return Some(format!("{point:?}: the next command ended with {:?}: {}", next.code, next.all()));
     }
-    let now = scene.bench.snapshot();
+    let now = scene.now();
     let right = now.without_commits() == scene.after || recover && now == scene.before;
     if !right {
         let undone = recover && next.all().contains("was undone");
@@ -69,7 +67,7 @@ fn crash(scene: &Scene, point: Point, index: usize) -> Option<String> {
             if undone { scene.before.difference(&now) } else { scene.after.difference(&now.without_commits()) };
         return Some(format!(
             "{point:?}, ended by {}:\n{difference}\n{}",
-            if recover { "recover" } else { "import" },
+            if recover { "recover" } else { "the same command" },
             next.all()
         ));
     }
@@ -78,8 +76,8 @@ fn crash(scene: &Scene, point: Point, index: usize) -> Option<String> {
     (again.code == Some(0) && !again.out.contains("nothing to do")).then(|| format!("{point:?}: {}", again.all()))
 }
 
-fn matrix(stack: &Stack, update: bool) {
-    let scenes = Scene::several(stack, update);
+fn matrix(stack: &Stack, way: Way) {
+    let scenes = Scene::several(stack, way);
     let records = (1..=scenes[0].records).map(Point::Record);
     // The calls before the first record change nothing; one of them stands for all.
     let calls =
@@ -90,8 +88,7 @@ fn matrix(stack: &Stack, update: bool) {
         .flatten()
         .collect();
     println!(
-        "{} of {}: killed at {} points ({} records, {} calls): {} wrong end states",
-        if update { "update" } else { "first import" },
+        "{way:?} of {}: killed at {} points ({} records, {} calls): {} wrong end states",
         stack.name,
         points.len(),
         scenes[0].records,
@@ -103,20 +100,40 @@ fn matrix(stack: &Stack, update: bool) {
 
 #[test]
 fn first_import_killed_anywhere() {
-    matrix(&stacks::SHOP, false);
+    matrix(&stacks::SHOP, Way::First);
 }
 
 #[test]
 fn update_killed_anywhere() {
-    matrix(&stacks::SHOP, true);
+    matrix(&stacks::SHOP, Way::Update);
+}
+
+#[test]
+fn rollback_killed_anywhere() {
+    matrix(&stacks::SHOP, Way::Rollback);
+}
+
+#[test]
+fn prune_killed_anywhere() {
+    matrix(&stacks::SHOP, Way::Prune);
 }
 
 #[test]
 fn first_import_of_built_apps_killed_anywhere() {
-    matrix(&stacks::BUILT, false);
+    matrix(&stacks::BUILT, Way::First);
 }
 
 #[test]
 fn update_of_built_apps_killed_anywhere() {
-    matrix(&stacks::BUILT, true);
+    matrix(&stacks::BUILT, Way::Update);
+}
+
+#[test]
+fn rollback_of_built_apps_killed_anywhere() {
+    matrix(&stacks::BUILT, Way::Rollback);
+}
+
+#[test]
+fn prune_of_built_apps_killed_anywhere() {
+    matrix(&stacks::BUILT, Way::Prune);
 }

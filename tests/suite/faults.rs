@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, PROJECT, Ran};
-use crate::scene::{Scene, on_each};
+use crate::scene::{Scene, Way, on_each};
 use crate::stacks::{self, Stack};
 
 /// What became of a run with a fault.
@@ -64,8 +64,8 @@ impl Tally {
 }
 
 /// Imports once for each call, with the faults that `make` says for its number.
-fn every_call(stack: &Stack, update: bool, what: &str, make: fn(u64) -> Value) {
-    let scenes = Scene::several(stack, update);
+fn every_call(stack: &Stack, way: Way, what: &str, make: fn(u64) -> Value) {
+    let scenes = Scene::several(stack, way);
     let tally = Mutex::new(Tally::default());
     on_each(&scenes, usize::try_from(scenes[0].calls).unwrap(), |scene, index| {
         let number = index as u64 + 1;
@@ -101,38 +101,38 @@ fn child_dies(number: u64) -> Value {
 
 #[test]
 fn every_call_of_a_first_import_fails() {
-    every_call(&stacks::SHOP, false, "first import, a call is refused", refused);
+    every_call(&stacks::SHOP, Way::First, "first import, a call is refused", refused);
 }
 
 #[test]
 fn every_call_of_a_first_import_fails_after_its_work() {
-    every_call(&stacks::SHOP, false, "first import, a call fails after its work", done_but_failed);
+    every_call(&stacks::SHOP, Way::First, "first import, a call fails after its work", done_but_failed);
 }
 
 #[test]
 fn every_call_of_an_update_fails() {
-    every_call(&stacks::SHOP, true, "update, a call is refused", refused);
+    every_call(&stacks::SHOP, Way::Update, "update, a call is refused", refused);
 }
 
 #[test]
 fn every_call_of_an_update_fails_after_its_work() {
-    every_call(&stacks::SHOP, true, "update, a call fails after its work", done_but_failed);
+    every_call(&stacks::SHOP, Way::Update, "update, a call fails after its work", done_but_failed);
 }
 
 #[test]
 fn every_call_of_built_apps_fails() {
-    every_call(&stacks::BUILT, false, "first import of built apps, a call is refused", refused);
-    every_call(&stacks::BUILT, true, "update of built apps, a call is refused", refused);
+    every_call(&stacks::BUILT, Way::First, "first import of built apps, a call is refused", refused);
+    every_call(&stacks::BUILT, Way::Update, "update of built apps, a call is refused", refused);
 }
 
 #[test]
 fn every_child_of_an_update_dies() {
-    every_call(&stacks::SHOP, true, "update, a child is killed", child_dies);
+    every_call(&stacks::SHOP, Way::Update, "update, a child is killed", child_dies);
 }
 
 #[test]
 fn a_call_that_hangs_is_ended_and_undone() {
-    let scene = Scene::new(&stacks::SHOP, true, Bench::new());
+    let scene = Scene::new(&stacks::SHOP, Way::Update, Bench::new());
     let mut tally = Tally::default();
     for pattern in
         ["*config:import*shop-api*", "*ports:set*shop-web*", "*git:from-image*shop-api*", "*config:unset*shop-api*"]
@@ -150,7 +150,7 @@ fn a_call_that_hangs_is_ended_and_undone() {
 
 #[test]
 fn a_job_that_never_ends_is_ended_and_undone() {
-    let scene = Scene::new(&stacks::SHOP, true, Bench::new());
+    let scene = Scene::new(&stacks::SHOP, Way::Update, Bench::new());
     let behaviour = json!({ "containers": { "shop-migrate*": { "exit": 0, "after_ms": 100_000 } } });
     std::fs::write(scene.bench.world.path("behaviour.json"), behaviour.to_string()).unwrap();
     scene.bench.save_with("behaviour.json");
@@ -163,7 +163,7 @@ fn a_job_that_never_ends_is_ended_and_undone() {
 
 #[test]
 fn a_failed_undo_is_stuck_until_recover() {
-    let scene = Scene::new(&stacks::SHOP, false, Bench::new());
+    let scene = Scene::new(&stacks::SHOP, Way::First, Bench::new());
     scene.bench.restore();
     scene.bench.faults(&json!({ "dokku": [
         { "match": "*git:from-image*shop-web*", "do": "fail", "exit": 1, "message": "played failure" },
@@ -183,7 +183,7 @@ fn a_failed_undo_is_stuck_until_recover() {
 
 #[test]
 fn a_clean_up_that_fails_is_gone_on_with() {
-    let scene = Scene::new(&stacks::SHOP, true, Bench::new());
+    let scene = Scene::new(&stacks::SHOP, Way::Update, Bench::new());
     scene.bench.restore();
     let refused = |nth: u64| json!({ "match": "container_remove shop-db.replaced", "nth": nth, "do": "fail", "message": "played refusal" });
     // The first is the one before the container gets that name.
@@ -201,7 +201,7 @@ fn a_clean_up_that_fails_is_gone_on_with() {
 
 #[test]
 fn a_full_disk_stops_the_run_and_undoes_it() {
-    let scene = Scene::new(&stacks::SHOP, true, Bench::new());
+    let scene = Scene::new(&stacks::SHOP, Way::Update, Bench::new());
     let mut tally = Tally::default();
     for write in [1, 2, 3, 8, 15, 22] {
         scene.bench.restore();
@@ -220,7 +220,7 @@ fn a_full_disk_stops_the_run_and_undoes_it() {
 
 #[test]
 fn an_image_that_nobody_has_changes_nothing() {
-    let scene = Scene::new(&stacks::SHOP, false, Bench::new());
+    let scene = Scene::new(&stacks::SHOP, Way::First, Bench::new());
     for image in ["postgres:16", "acme/api:1", "acme/web:1"] {
         scene.bench.restore();
         scene.bench.world.set_missing_images(&[image]).unwrap();

@@ -13,3 +13,4 @@ mod secrets;
 mod snapshot;
 mod stacks;
 mod triggers;
+mod walk;

@@ -10,43 +10,89 @@ use crate::stacks::Stack;
 /// Points of one stack that are tried at the same time; most of the time each waits for a container to prove itself.
 const WORKERS: usize = 5;
 
-/// A bench before the import that is to be interrupted, and the two states that are right afterwards.
+/// A bench before the command that is to be interrupted, and the two states that are right afterwards.
 pub struct Scene {
     pub bench: Bench,
     pub before: Snapshot,
     pub after: Snapshot,
     pub calls: u64,
     pub records: u64,
+    /// The command that is interrupted.
+    args: Vec<String>,
+    way: Way,
+}
+
+/// The server; once there is an earlier version, without the name under which a run keeps what it replaces: it goes on
+/// to the last run that replaced something, undone or not.
+fn seen(bench: &Bench, way: Way) -> Snapshot {
+    let working = |path: &str| path.starts_with("image dokku-compose/") && path.ends_with(":previous");
+    bench.snapshot().without(|path| way == Way::Rollback && working(path))
+}
+
+/// What is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The first import.
+    First,
+    /// The import of a second version, which gives up the images of the first.
+    Update,
+    /// The way back from the second version to the first.
+    Rollback,
+    /// An import that removes the services that left the file.
+    Prune,
 }
 
 impl Scene {
-    /// `update`: the first version is there, and the second one is imported.
-    pub fn new(stack: &Stack, update: bool, bench: Bench) -> Self {
+    /// Up to the command that is to be interrupted, and once what it does.
+    pub fn new(stack: &Stack, way: Way, bench: Bench) -> Self {
         (stack.first)(&bench);
-        if update {
+        let mut args = bench.import_args(&[]);
+        if way != Way::First {
             bench.import(&[]).ends(0);
-            (stack.second)(&bench);
+        }
+        match way {
+            // Another key would give other digests of the same secrets.
+            Way::First => bench.give_key(),
+            Way::Update => {
+                bench.run(&["set", PROJECT, "keep-versions", "1"]).ends(0);
+                (stack.second)(&bench);
+            }
+            Way::Rollback => {
+                (stack.second)(&bench);
+                bench.import(&[]).ends(0);
+                args = ["rollback", PROJECT, "v1"].map(str::to_owned).to_vec();
+            }
+            Way::Prune => {
+                (stack.fewer)(&bench);
+                args = bench.import_args(&["--prune"]);
+            }
         }
         bench.no_faults();
-        if !update {
-            // Another key would give other digests of the same secrets.
-            bench.give_key();
-        }
         bench.save();
-        let before = bench.snapshot();
+        let before = seen(&bench, way);
         let mark = bench.mark();
-        bench.import(&[]).ends(0);
+        bench.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).ends(0);
         let calls = (bench.mark() - mark) as u64;
-        let after = bench.snapshot().without_commits();
-        assert!(!before.difference(&after).is_empty(), "the import of {} changes nothing", stack.name);
+        let after = seen(&bench, way).without_commits();
+        assert!(!before.difference(&after).is_empty(), "{way:?} of {} changes nothing", stack.name);
         let records = newest_journal(&bench).lines().count() as u64;
-        Self { bench, before, after, calls, records }
+        Self { bench, before, after, calls, records, args, way }
+    }
+
+    /// What is on the server now.
+    pub fn now(&self) -> Snapshot {
+        seen(&self.bench, self.way)
+    }
+
+    /// The words of the command that is interrupted.
+    pub fn args(&self) -> Vec<&str> {
+        self.args.iter().map(String::as_str).collect()
     }
 
     /// The same scene for each worker.
-    pub fn several(stack: &Stack, update: bool) -> Vec<Self> {
+    pub fn several(stack: &Stack, way: Way) -> Vec<Self> {
         std::thread::scope(|scope| {
-            let made: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| Self::new(stack, update, Bench::new()))).collect();
+            let made: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| Self::new(stack, way, Bench::new()))).collect();
             made.into_iter().map(|scene| scene.join().unwrap()).collect()
         })
     }

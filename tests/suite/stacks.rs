@@ -10,13 +10,15 @@ pub struct Stack {
     pub first: fn(&Bench),
     /// Turns it into the second one.
     pub second: fn(&Bench),
+    /// Takes services out of the first one.
+    pub fewer: fn(&Bench),
 }
 
 /// A database as a raw container, a job, an app with files and variables, an app behind the proxy.
-pub const SHOP: Stack = Stack { name: "shop", first: shop, second: shop_changed };
+pub const SHOP: Stack = Stack { name: "shop", first: shop, second: shop_changed, fewer: shop_fewer };
 
 /// Apps that are built, on two networks, one with a secret and two containers.
-pub const BUILT: Stack = Stack { name: "built", first: built, second: built_changed };
+pub const BUILT: Stack = Stack { name: "built", first: built, second: built_changed, fewer: built_fewer };
 
 const SHOP_FILE: &str = r#"name: shop
 services:
@@ -62,6 +64,12 @@ fn shop_changed(bench: &Bench) {
     bench.write("conf/new.conf", "new\n");
 }
 
+/// Without the app behind the proxy, and with a variable more.
+fn shop_fewer(bench: &Bench) {
+    bench.edit("  web:\n    image: acme/web:1\n    ports: [\"8080:3000\"]\n    depends_on: [api]\n", "");
+    bench.edit("MODE: one", "MODE: alone");
+}
+
 const BUILT_FILE: &str = r#"name: shop
 services:
   cache:
@@ -97,4 +105,11 @@ fn built_changed(bench: &Bench) {
     bench.edit("redis:7", "redis:8");
     bench.write("app/main", "two\n");
     bench.write("token.txt", "token-of-the-second-day\n");
+}
+
+/// Only the container stays, on its network.
+fn built_fewer(bench: &Bench) {
+    let from = BUILT_FILE.find("  app:\n").unwrap();
+    let to = BUILT_FILE.find("networks:\n  front:").unwrap();
+    bench.edit(&BUILT_FILE[from..to], "").edit("  front:\n", "").edit("secrets:\n  token: { file: ./token.txt }\n", "");
 }

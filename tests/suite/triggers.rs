@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, PROJECT};
-use crate::scene::Scene;
+use crate::scene::{Scene, Way};
 use crate::stacks::BUILT;
 
 fn aliases(container: &Value, network: &str) -> Vec<String> {
@@ -134,7 +134,7 @@ fn an_app_that_was_destroyed_is_drift_and_is_made_again() {
 
 #[test]
 fn every_call_of_an_update_fails_with_the_plugin_in_place() {
-    let scene = Scene::new(&BUILT, true, Bench::new().with_plugin());
+    let scene = Scene::new(&BUILT, Way::Update, Bench::new().with_plugin());
     let (mut undone, mut wrong) = (0, Vec::new());
     for number in (1..=scene.calls).step_by(2) {
         scene.bench.restore();

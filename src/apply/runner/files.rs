@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -163,7 +164,11 @@ fn earlier(folder: &Path) -> Result<Option<Replaced>, ActionError> {
     store::read_json(&folder.join("replaced.json")).map_err(|error| ActionError::new(error.to_string()))
 }
 
+/// Operations are undone at once, and a file comes back with who delivered it as well as with who mounts it.
+static RESTORING: Mutex<()> = Mutex::new(());
+
 pub(super) fn restore(step: &Step<'_>, target: &Path) -> Ran {
+    let _alone = RESTORING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = backup(step, target);
     let Some(mut replaced) = earlier(&folder)? else {
         return Ok(Done::default());

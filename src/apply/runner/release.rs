@@ -76,7 +76,8 @@ fn bring_back(step: &Step<'_>, app: &str, release: &Release) -> Ran {
     let mut running: Vec<String> =
         engine.containers(&[&label])?.into_iter().filter(|one| one.status == "running").map(|one| one.id).collect();
     running.sort();
-    if running == release.containers {
+    // A release of an earlier version names no containers of its own: where none runs it has to be started.
+    if running == release.containers && !(release.running && running.is_empty()) {
         return Ok(Done::default());
     }
     if release.running { step.live(dokku::ps::restart(app)) } else { step.call(dokku::ps::stop(app)) }
@@ -189,6 +190,14 @@ fn repository(step: &Step<'_>, app: &str, release: &Release) -> Result<(), Actio
     let args: Vec<&str> = if release.commit.is_empty() {
         vec!["update-ref", "-d", &reference]
     } else {
+        let commit = format!("{}^{{commit}}", release.commit);
+        if git(step, &dir, &["cat-file", "-e", &commit]).is_err() {
+            step.context.line(&format!(
+                "the source of {app} went with an app of that name that was destroyed since: its image runs, and \
+                 ps:rebuild builds what was deployed last"
+            ));
+            return Ok(());
+        }
         vec!["update-ref", &reference, &release.commit]
     };
     git(step, &dir, &args)

@@ -129,7 +129,10 @@ fn kept(
         let (Action::ReleaseRecord { keep, .. } | Action::ImageKeep { keep, .. }) = &op.action else { continue };
         let facts = done.results.get(&op.id).map(|done| done.facts.clone()).unwrap_or_default();
         let fact = |name: &str| facts.get(name).cloned().unwrap_or_default();
+        let (deploy_source, deploy_metadata) = deployed_from(prepared, &op.service);
         let release = Release {
+            deploy_source,
+            deploy_metadata,
             image_id: fact("image_id"),
             commit: fact("commit"),
             branch: fact("branch"),
@@ -148,6 +151,23 @@ fn kept(
         }
     }
     Ok(out)
+}
+
+/// What Dokku remembers of where the service's app was deployed from: what this run's deploy made it write, else what was
+/// there.
+fn deployed_from(prepared: &Prepared, service: &str) -> (String, String) {
+    let Some(Kind::App(app)) = prepared.desired.services.get(service).map(|service| &service.kind) else {
+        return Default::default();
+    };
+    let deploys = |action: &Action| matches!(action, Action::Deploy { app: deployed, .. } if *deployed == app.app);
+    if !prepared.plan.ops.iter().any(|op| deploys(&op.action)) {
+        let there = prepared.observed.apps.get(&app.app);
+        return there.map(|app| (app.deploy_source.clone(), app.deploy_metadata.clone())).unwrap_or_default();
+    }
+    match &app.source {
+        Source::Image { image, .. } => ("docker-image".into(), image.clone()),
+        Source::Archive { .. } => ("tar".into(), "--".into()),
+    }
 }
 
 /// The property that a deploy of the service sets.

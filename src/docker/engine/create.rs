@@ -86,6 +86,10 @@ pub(super) fn connect_body(container: &str, spec: &EndpointSpec) -> models::Netw
     models::NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint(spec)) }
 }
 
+pub(super) fn disconnect_body(container: &str) -> models::NetworkDisconnectRequest {
+    models::NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) }
+}
+
 /// The body of a container's creation. `entrypoint` is the image's where it has to be given again,
 /// because the engine drops an image's command only together with its entrypoint; `old` tells an
 /// engine before 25.

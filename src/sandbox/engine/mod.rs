@@ -133,6 +133,15 @@ impl Engine for SandboxEngine {
         })
     }
 
+    fn network_disconnect(&self, network: &str, container: &str) -> EngineResult<()> {
+        self.call(&["network_disconnect", network, container], |state| {
+            if let Ok(found) = state.container_mut(container) {
+                found.networks.remove(network);
+            }
+            Ok(())
+        })
+    }
+
     fn volumes(&self) -> EngineResult<Vec<VolumeFacts>> {
         self.call(&["volumes"], |state| Ok(state.volumes.values().cloned().collect()))
     }
