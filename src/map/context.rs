@@ -54,9 +54,21 @@ pub struct Findings {
     not_done: RefCell<BTreeSet<String>>,
     approximated: RefCell<BTreeSet<String>>,
     tally: RefCell<Tally>,
+    /// What the administrator would have to allow, by setting, in the order of the file.
+    refused: RefCell<BTreeMap<&'static str, Vec<String>>>,
 }
 
 impl Findings {
+    /// Notes that `setting` would have to allow `rule`; gives all that it would have to allow so far.
+    pub(super) fn refuse(&self, setting: &'static str, rule: &str) -> Vec<String> {
+        let mut refused = self.refused.borrow_mut();
+        let all = refused.entry(setting).or_default();
+        if !all.iter().any(|one| one == rule) {
+            all.push(rule.to_owned());
+        }
+        all.clone()
+    }
+
     /// Adds one.
     pub fn push(&self, diagnostic: Diagnostic) {
         self.items.borrow_mut().push(diagnostic);

@@ -89,8 +89,9 @@ pub(super) fn allow(ctx: &Context<'_>, key: &str, value: &str, path: &str) -> bo
         return true;
     }
     let rule = if value.is_empty() { key.to_owned() } else { format!("{key}:{value}") };
-    let all: Vec<&str> = ctx.policy.privileges.iter().map(String::as_str).chain([rule.as_str()]).collect();
-    let all = all.join(",");
+    // The setting is given as a whole: the last of several hints allows all that was refused.
+    let refused = ctx.findings.refuse("allowed-privileges", &rule);
+    let all = ctx.policy.privileges.iter().cloned().chain(refused).collect::<Vec<_>>().join(",");
     let all = if all.contains(' ') { format!("'{all}'") } else { all };
     let service = path.split('.').nth(1).unwrap_or_default();
     ctx.error(

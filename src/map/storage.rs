@@ -193,7 +193,13 @@ fn bind(ctx: &Context<'_>, volume: &ServiceVolume, path: &str, files: &mut Vec<F
 pub(super) fn is_allowed(site: &Site, policy: &Policy, source: &Path) -> bool {
     // A symbolic link must not lead around the rule.
     let real = std::fs::canonicalize(source).unwrap_or_else(|_| source.to_path_buf());
-    let listed = |candidate: &Path| policy.paths.iter().any(|allowed| candidate.starts_with(allowed));
+    // An allowed path may be a link itself, or lie behind one (/var/run is one mostly).
+    let listed = |candidate: &Path| {
+        policy.paths.iter().any(|allowed| {
+            candidate.starts_with(allowed)
+                || std::fs::canonicalize(allowed).is_ok_and(|allowed| candidate.starts_with(allowed))
+        })
+    };
     let storage = site.lib_root.join("data/storage");
     let sensitive = |candidate: &Path| {
         let text = candidate.to_string_lossy();
@@ -241,10 +247,10 @@ fn allowed(ctx: &Context<'_>, source: &Path, path: &str) -> bool {
     false
 }
 
-/// The paths that are allowed, and one more: the setting is given as a whole.
+/// The paths that are allowed, and what was refused up to now: the setting is given as a whole.
 fn rule(ctx: &Context<'_>, path: &Path) -> String {
-    let shown = path.display().to_string();
-    ctx.policy.paths.iter().cloned().chain([shown]).collect::<Vec<_>>().join(",")
+    let refused = ctx.findings.refuse("allowed-host-paths", &path.display().to_string());
+    ctx.policy.paths.iter().cloned().chain(refused).collect::<Vec<_>>().join(",")
 }
 
 /// The name that a volume has on the server.
@@ -374,5 +380,35 @@ pub(super) fn volumes_from(
                 spec.mounts.push(mount);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed_by(rule: &str, source: &str) -> bool {
+        let policy = Policy { paths: vec![rule.to_owned()], ..Policy::default() };
+        is_allowed(&Site::sandbox("/nowhere".into()), &policy, Path::new(source))
+    }
+
+    #[test]
+    fn a_path_is_allowed_as_it_is_written() {
+        // On most systems /var/run leads to /run.
+        let name = std::fs::read_dir("/run").unwrap().next().unwrap().unwrap().file_name();
+        let source = format!("/var/run/{}", name.display());
+        assert!(allowed_by(&source, &source), "{source}");
+        assert!(allowed_by("/var/run", &source), "{source}");
+        assert!(!allowed_by("/var/run/other", &source), "{source}");
+    }
+
+    #[test]
+    fn a_link_leads_nowhere_that_is_not_allowed_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/etc/ssl", &link).unwrap();
+        let (directory, link) = (directory.path().to_str().unwrap(), link.to_str().unwrap());
+        assert!(!allowed_by(directory, link));
+        assert!(allowed_by(link, link), "whoever allows the link itself has seen where it leads");
     }
 }
