@@ -194,6 +194,42 @@ const FILES: &[Case] = &[
         &["nope.txt", "relative to the compose file"],
     ),
     case(
+        "two services on one port of the host",
+        "services:\n  a: {image: \"app:1\", ports: [\"127.0.0.1:9000:9000\"]}\n  b: {image: \"app:1\", ports: [\"9000:9001/tcp\"], x-dokku: {http: []}}\n",
+        "3:",
+        &["9000"],
+    ),
+    case(
+        "replicas with a port of the host",
+        "services:\n  a:\n    image: app:1\n    ports: [\"127.0.0.1:9000:9000\"]\n    scale: 2\n",
+        "4:5",
+        &["error[replicas-with-host-port]"],
+    ),
+    case(
+        "an address outside of the subnet",
+        "services:\n  a:\n    image: app:1\n    networks: {n: {ipv4_address: 10.9.9.9}}\nnetworks: {n: {ipam: {config: [{subnet: 10.8.0.0/24}]}}}\n",
+        "4:",
+        &["10.9.9.9", "10.8.0.0/24"],
+    ),
+    case(
+        "a secret of a build that is not there",
+        "services:\n  web: {build: {context: ., dockerfile_inline: FROM scratch, secrets: [s]}}\nsecrets: {s: {file: ./nope.txt}}\n",
+        "2:",
+        &["error[unreadable-file]", "nope.txt"],
+    ),
+    case(
+        "a hook with privileges",
+        "services:\n  web:\n    image: app:1\n    post_start: [{command: x, privileged: true}]\n",
+        "4:",
+        &["error[privilege]", "allowed-privileges privileged"],
+    ),
+    case(
+        "an owner that is no number",
+        "services:\n  web:\n    image: app:1\n    configs: [{source: c, uid: web}]\nconfigs: {c: {content: x}}\n",
+        "4:",
+        &["uid of c is no number"],
+    ),
+    case(
         "an external network that is not there",
         "services:\n  web: {image: \"app:1\", networks: [n]}\nnetworks: {n: {external: true, name: far}}\n",
         "3:1",

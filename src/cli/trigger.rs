@@ -64,6 +64,12 @@ fn post_container_create(session: &Session, container: &str, app: &str, phase: &
             return Err(refused(format!("{app} cannot join the network {network}: {error}")));
         }
     }
+    for copy in &hooks.copies {
+        if let Err(error) = session.engine.container_copy(container, copy) {
+            let _ = session.engine.container_remove(container);
+            return Err(refused(format!("{app} cannot be given {}: {error}", copy.target)));
+        }
+    }
     Ok(Exit::Done)
 }
 

@@ -264,6 +264,18 @@ impl Engine for DockerEngine {
         self.make_container(spec)
     }
 
+    fn container_copy(&self, name: &str, spec: &CopySpec) -> EngineResult<()> {
+        let name = named(name)?;
+        let archive = create::file_archive(spec).map_err(|error| EngineError::Refused {
+            status: 0,
+            message: format!("cannot read {}: {error}", spec.source.display()),
+        })?;
+        let options = query::UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
+        self.run(ACT, |client| async move {
+            client.upload_to_container(&name, Some(options), bollard::body_full(archive.into())).await
+        })
+    }
+
     fn container_start(&self, name: &str) -> EngineResult<()> {
         let name = named(name)?;
         self.run(ACT, |client| async move { client.start_container(&name, None).await })

@@ -186,6 +186,8 @@ pub trait Engine: Send + Sync {
     fn container_environment(&self, name: &str) -> EngineResult<Option<BTreeMap<String, String>>>;
     /// Creates a container with all its networks connected; gives its id.
     fn container_create(&self, spec: &ContainerSpec) -> EngineResult<String>;
+    /// Copies a file into a container that was created, with owner and permissions.
+    fn container_copy(&self, name: &str, spec: &CopySpec) -> EngineResult<()>;
     /// Starts; started already is success.
     fn container_start(&self, name: &str) -> EngineResult<()>;
     /// Stops with the container's own signal, killed after `grace`; stopped or absent is success.

@@ -164,6 +164,21 @@ pub struct ContainerMount {
     pub tmpfs_mode: u32,
 }
 
+/// A file that is copied into a container between its creation and its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopySpec {
+    /// File on the host.
+    pub source: PathBuf,
+    /// Path in the container.
+    pub target: String,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Permissions.
+    pub mode: u32,
+}
+
 /// A published port of a raw container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContainerPort {
@@ -306,6 +321,9 @@ pub struct ContainerSpec {
     pub expose: Vec<String>,
     /// Mounts.
     pub mounts: Vec<ContainerMount>,
+    /// Files copied in before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopySpec>,
     /// Health check; `None`: the image's.
     pub health: Option<HealthSpec>,
     /// `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:N`.

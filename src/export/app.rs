@@ -80,6 +80,7 @@ pub fn unit(asked: &Asked<'_>) -> Unit {
     }
     spec.mounts
         .extend(now.mounts.iter().map(|mount| options::plain_mount(&mount.source, &mount.target, &mount.options)));
+    spec.copies = asked.remembered.map(|(_, app)| app.hooks.copies.clone()).unwrap_or_default();
     properties(now, &mut spec);
     resources(now, &mut spec);
     networks(asked, &mut spec, &mut endpoint);

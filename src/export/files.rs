@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::secrets::Vault;
 use super::stack::{Origin, Stack};
-use crate::docker::ContainerMount;
+use crate::docker::{ContainerMount, CopySpec};
 use crate::model::{Config, FileMode, FileReference, Project, Secret, Service};
 
 /// Whether a mount is of the project's own secrets or configs.
@@ -37,6 +37,23 @@ pub(super) fn references(mounts: &[&ContainerMount], out: &mut Service) {
             source: Some(key.to_owned()),
             target: Some(mount.target.clone()).filter(|target| *target != usual),
             mode: (mode != 0o444).then_some(FileMode(mode)),
+            ..FileReference::default()
+        };
+        if section == "secrets" { out.secrets.push(reference) } else { out.configs.push(reference) }
+    }
+}
+
+/// The references of a service to files that are copied into its containers.
+pub(super) fn copies(copies: &[CopySpec], out: &mut Service) {
+    for copy in copies {
+        let Some(own) = copy.source.parent().and_then(Path::parent) else { continue };
+        let Some((section, key, _)) = copy.source.to_str().and_then(|source| parts(own, source)) else { continue };
+        let reference = FileReference {
+            source: Some(key.to_owned()),
+            target: Some(copy.target.clone()),
+            uid: Some(copy.uid.to_string()),
+            gid: Some(copy.gid.to_string()),
+            mode: Some(FileMode(copy.mode)),
             ..FileReference::default()
         };
         if section == "secrets" { out.secrets.push(reference) } else { out.configs.push(reference) }
@@ -78,6 +95,7 @@ pub(super) fn declare(
 ) -> Vec<String> {
     let mut notes = Vec::new();
     let mounts = stack.units.values().flat_map(|unit| &unit.spec.mounts).filter(|mount| is_own(stack, mount));
+    let copied = stack.units.values().flat_map(|unit| &unit.spec.copies).filter_map(|copy| copy.source.to_str());
     let built = build_options(stack, "--secret").filter_map(|option| Some(option.split_once(",src=")?.1));
     for (_, key) in build_options(stack, "--ssh").filter_map(key_of_build) {
         let note = format!("build.ssh: a private key stands in no export; put it beside this file as {key}");
@@ -85,7 +103,7 @@ pub(super) fn declare(
             notes.push(note);
         }
     }
-    for source in mounts.map(|mount| mount.source.as_str()).chain(built) {
+    for source in mounts.map(|mount| mount.source.as_str()).chain(built).chain(copied) {
         let Some((section, key, _)) = parts(&stack.own_files, source) else { continue };
         let text = contents.get(source).map(|bytes| std::str::from_utf8(bytes));
         if !matches!(text, Some(Ok(_))) {

@@ -72,6 +72,7 @@ pub(super) fn service(stack: &Stack, names: &Names, unit: &Unit, vault: &mut Vau
     let (own, mounts): (Vec<_>, Vec<_>) = spec.mounts.iter().partition(|mount| files::is_own(stack, mount));
     volumes(names, &mounts, &mut out);
     files::references(&own, &mut out);
+    files::copies(&spec.copies, &mut out);
     if let Some(hooks) = &unit.hooks {
         let hooks: Hooks = serde_json::from_str(clear(hooks)).unwrap_or_default();
         out.post_start = hooks.post_start.iter().map(|one| hook(unit, one, vault)).collect();
@@ -130,6 +131,7 @@ fn plain(spec: &ContainerSpec) -> Service {
         links,
         ports: _,
         mounts: _,
+        copies: _,
         pid: _,
         ipc: _,
         platform,

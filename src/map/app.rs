@@ -8,7 +8,7 @@ use super::options::{self, Builder, Lists};
 use super::ports::{self, Ports};
 use super::proxy_labels::{self, Routing};
 use super::resources::{AppHooks, AppSpec, DockerOptions, FileTree, Source, UpdateOrder};
-use super::{build, health, hooks, secrets};
+use super::{build, container, health, hooks, secrets};
 use crate::docker::ContainerSpec;
 use crate::dokku;
 use crate::model::Service;
@@ -36,7 +36,7 @@ pub(super) fn map(
         }
         (Some(build), _) => build::archive(ctx, service, build, files)?,
         (None, Some(image)) => {
-            let pull = matches!(service.pull_policy.as_deref(), Some("always" | "refresh" | "daily" | "weekly"));
+            let pull = container::pulled(ctx, service);
             (Source::Image { image: image.clone(), pull, platform: spec.platform.clone() }, Vec::new())
         }
         (None, None) => return None,
@@ -60,6 +60,7 @@ pub(super) fn map(
     }
     let order = order(service, publishes);
     let mut properties = properties(ctx, service, &spec, &source, &ports);
+    let copies = spec.copies.clone();
     if spec.networks.first().is_some_and(|(_, endpoint)| !endpoint.options.is_empty()) {
         // Dokku joins the first network itself, by its name alone.
         let key = service.networks_by_priority().first().map_or("", |key| *key).to_owned();
@@ -117,6 +118,7 @@ pub(super) fn map(
             service: service.name.clone(),
             networks,
             gate,
+            copies,
             hooks: digest,
             stop_first,
             // Known once all services are.

@@ -322,6 +322,23 @@ pub(super) fn published(service: &Service) -> Vec<ContainerPort> {
         .collect()
 }
 
+/// Whether the image is pulled also where it is there; what differs from the policy is said.
+pub(super) fn pulled(ctx: &Context<'_>, service: &Service) -> bool {
+    let path = format!("services.{}.pull_policy", service.name);
+    match service.pull_policy.as_deref().unwrap_or_default() {
+        "always" => true,
+        policy if matches!(policy, "refresh" | "daily" | "weekly") || policy.starts_with("every_") => {
+            ctx.approximated(&path, "pulled whenever the service is deployed, whatever the image's age", "");
+            true
+        }
+        "never" => {
+            ctx.approximated(&path, "an image that is not on the server is pulled all the same", "");
+            false
+        }
+        _ => false,
+    }
+}
+
 /// The digest of everything that a container is made from.
 pub(super) fn digest(value: &impl serde::Serialize) -> String {
     use sha2::{Digest, Sha256};

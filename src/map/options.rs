@@ -168,6 +168,7 @@ pub fn settings(build: &mut Lists, spec: ContainerSpec, properties: &mut BTreeMa
         init: _,
         ports: _,
         network_mode: _,
+        copies: _,
         expose,
         links,
         platform,

@@ -69,6 +69,6 @@ pub(super) fn map(
     let hash = container::digest(&(&spec, &build_digest));
     spec.labels.insert(HASH_LABEL.into(), hash);
     let replicas = if job { 1 } else { u32::try_from(service.replicas()).unwrap_or(1) };
-    let pull = build.is_none() && matches!(service.pull_policy.as_deref(), Some("always"));
+    let pull = build.is_none() && container::pulled(ctx, service);
     Some(RawSpec { container: spec, replicas, build, build_digest, pull, gate })
 }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::diag::Span;
-use crate::docker::{ContainerSpec, EndpointSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
+use crate::docker::{ContainerSpec, CopySpec, EndpointSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::secret::Secret;
 
 /// Everything that a project asks for.
@@ -241,6 +241,9 @@ pub struct AppHooks {
     pub networks: IndexMap<String, EndpointSpec>,
     /// The deploy gate.
     pub gate: Gate,
+    /// Files copied into each container before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopySpec>,
     /// Digest of the file of hooks; empty: there are none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hooks: String,

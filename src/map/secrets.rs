@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::resources::{FileContent, FileTree};
 use super::tree;
-use crate::docker::{ContainerMount, ContainerSpec};
+use crate::docker::{ContainerMount, ContainerSpec, CopySpec};
 use crate::model::{FileReference, Service};
 
 /// Secrets: files of the plugin's own folder, mounted read-only at `/run/secrets/NAME`.
@@ -25,7 +25,7 @@ pub(super) fn secrets(
             Some(target) => format!("/run/secrets/{target}"),
             None => format!("/run/secrets/{key}"),
         };
-        file(ctx, &path, &key, reference, &given, target, spec, files);
+        file(ctx, service, &path, &key, reference, &given, target, spec, files);
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) fn configs(
                 .or(outside.as_ref().and_then(|outside| outside.value)),
             variable: config.environment.clone().or(outside.map(|outside| outside.variable)),
         };
-        file(ctx, &path, &key, reference, &given, target, spec, files);
+        file(ctx, service, &path, &key, reference, &given, target, spec, files);
     }
 }
 
@@ -128,6 +128,7 @@ struct Given<'a> {
 #[allow(clippy::too_many_arguments, reason = "one private helper of two callers")]
 fn file(
     ctx: &Context<'_>,
+    service: &Service,
     path: &str,
     key: &str,
     reference: &FileReference,
@@ -138,6 +139,34 @@ fn file(
 ) {
     let mode = reference.mode.map_or(0o444, |mode| mode.0);
     let Some((content, digest)) = content(ctx, path, key, given) else { return };
+    let number = |name: &str, value: &Option<String>| match value.as_deref().map(str::parse::<u32>) {
+        None => Some(None),
+        Some(Ok(number)) => Some(Some(number)),
+        Some(Err(_)) => {
+            let message = format!("{name} of {key} is no number");
+            ctx.error(
+                "invalid-name",
+                &format!("{path}.{name}"),
+                message,
+                "names of users are the image's: give the number",
+            );
+            None
+        }
+    };
+    let (Some(uid), Some(gid)) = (number("uid", &reference.uid), number("gid", &reference.gid)) else { return };
+    let owned = uid.is_some() || gid.is_some();
+    if owned && service.read_only {
+        let name = if uid.is_some() { "uid" } else { "gid" };
+        let why = "nothing can be copied into a container whose root is read-only";
+        ctx.not_done(&format!("{path}.{name}"), why, "make it readable with mode");
+    } else if owned {
+        // Only root could give the plugin's own file to another: a copy of it goes into each container.
+        let own = place(ctx, given, key, 0o600);
+        files.push(FileTree { target: own.clone(), content, digest, mirror: true, mode: 0o600 });
+        let (uid, gid) = (uid.unwrap_or(0), gid.unwrap_or(0));
+        spec.copies.push(CopySpec { source: own, target, uid, gid, mode });
+        return;
+    }
     let own = place(ctx, given, key, mode);
     let host = ctx.site.lib_host_root.join(own.strip_prefix(&ctx.site.lib_root).unwrap_or(&own));
     files.push(FileTree { target: own, content, digest, mirror: true, mode });

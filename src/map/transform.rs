@@ -184,6 +184,7 @@ fn app(name: &str, old: &mut AppSpec, new: &mut AppSpec) -> Result<(), String> {
 fn raw(old: &mut RawSpec, new: &mut RawSpec) {
     let mut spec = new.container.clone();
     spec.name.clone_from(&old.container.name);
+    spec.copies.clone_from(&old.container.copies);
     if old.build.is_some() {
         spec.image.clone_from(&old.container.image);
     }

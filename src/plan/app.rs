@@ -196,6 +196,10 @@ fn update(
         effect = effect.max(Effect::Restart);
         reasons.push("networks changed in the file".into());
     }
+    if last.is_some_and(|last| last.hooks.copies != app.hooks.copies) {
+        effect = effect.max(Effect::Restart);
+        reasons.push("secrets or configs changed in the file".into());
+    }
     if last.is_some_and(|last| last.hooks.hooks != app.hooks.hooks) {
         effect = effect.max(Effect::Restart);
         reasons.push("hooks changed in the file".into());

@@ -214,8 +214,8 @@ volumes:
   - {type: tmpfs, target: /fast, tmpfs: {size: 1048576, mode: 0700}}
   - {type: volume, target: /anonymous, volume: {labels: {own: label}}}
 volumes_from: [peer]
-secrets: [token, {source: token, target: other, mode: 0400}]
-configs: [app, {source: app, target: /etc/app/conf, mode: 0440}]",
+secrets: [token, {source: token, target: other, mode: 0400}, {source: token, target: owned, uid: '1234', gid: '2345', mode: 0640}]
+configs: [app, {source: app, target: /etc/app/conf, mode: 0440}, {source: app, target: /own/conf, uid: '33', gid: '44'}]",
         rest: "
   peer:
     image: effects-test-image:1
@@ -241,6 +241,10 @@ configs: {app: {content: written}}",
             ("secrets[].source", "cat /run/secrets/token", "s3cret"),
             ("secrets[].target", "cat /run/secrets/other", "s3cret"),
             ("secrets[].mode", "stat -c %a /run/secrets/other", "400"),
+            ("secrets[].uid", "stat -c '%u:%g %a' /run/secrets/owned; cat /run/secrets/owned", "1234:2345 640\ns3cret"),
+            ("secrets[].gid", "stat -c %g /run/secrets/owned", "2345"),
+            ("configs[].uid", "stat -c '%u:%g %a' /own/conf; cat /own/conf", "33:44 444\nwritten"),
+            ("configs[].gid", "stat -c %g /own/conf", "44"),
             ("configs[].source", "cat /app", "written"),
             ("configs[].target", "cat /etc/app/conf", "written"),
             ("configs[].mode", "stat -c %a /etc/app/conf", "440"),

@@ -176,6 +176,9 @@ impl Bench {
         for (network, endpoint) in &app.hooks.networks {
             self.engine.network_connect(network, &name, endpoint).map_err(|error| error.to_string())?;
         }
+        for copy in &app.hooks.copies {
+            self.engine.container_copy(&name, copy).map_err(|error| error.to_string())?;
+        }
         docker(&["container".into(), "start".into(), name.clone()])?;
         Ok(name)
     }

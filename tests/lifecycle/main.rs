@@ -8,6 +8,7 @@ mod builds;
 mod drift;
 mod hold;
 mod hooks;
+mod owned_files;
 mod removal;
 mod rollback;
 mod saved_plan;

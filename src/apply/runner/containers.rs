@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ActionError, Done, Ran, Step};
 use crate::apply::hooks::{self, Moment};
-use crate::docker::{ContainerFacts, ContainerSpec, EngineError};
+use crate::docker::{ContainerFacts, ContainerSpec, Engine, EngineError};
 use crate::map::hooks::LABEL;
 use crate::plan::raw::HASH_LABEL;
 
@@ -19,13 +19,26 @@ pub(super) fn run(step: &Step<'_>, spec: &ContainerSpec) -> Ran {
             let message = format!("another container is named {}", spec.name);
             return Err(ActionError::new(message));
         }
-        None => drop(engine.container_create(spec)?),
+        None => create(engine, spec)?,
     }
     engine.container_start(&spec.name)?;
     if let Some(there) = engine.container(&spec.name)? {
         hooks::of_raw(engine, &step.runner.site, &there, Moment::Started, &|line| step.context.line(line))?;
     }
     Ok(Done::default())
+}
+
+/// A container with the files that belong to another user than root's.
+fn create(engine: &dyn Engine, spec: &ContainerSpec) -> Result<(), ActionError> {
+    let id = engine.container_create(spec)?;
+    for copy in &spec.copies {
+        if let Err(error) = engine.container_copy(&id, copy) {
+            // Half a container must not stay; the first error is the one to tell.
+            let _ = engine.container_remove(&id);
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// Removes a container; one with hooks is stopped first, as the file says.
@@ -90,7 +103,7 @@ pub(super) fn job(step: &Step<'_>, spec: &ContainerSpec, limit: u64) -> Ran {
     let engine = step.engine();
     // One that an earlier run left is not this one's.
     engine.container_remove(&spec.name)?;
-    engine.container_create(spec)?;
+    create(engine, spec)?;
     engine.container_start(&spec.name)?;
     let time = step.context.remaining().min(Duration::from_secs(limit));
     let until = std::time::Instant::now() + time;

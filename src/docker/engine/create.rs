@@ -367,3 +367,16 @@ fn propagation(word: &str) -> EngineResult<models::MountBindOptionsPropagationEn
         other => return Err(refused(format!("{other:?} is not a mount propagation"))),
     })
 }
+/// A tar with one file, as the engine unpacks it at `/`.
+pub(super) fn file_archive(spec: &crate::docker::CopySpec) -> std::io::Result<Vec<u8>> {
+    let content = std::fs::read(&spec.source)?;
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(spec.mode);
+    header.set_uid(spec.uid.into());
+    header.set_gid(spec.gid.into());
+    header.set_cksum();
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_data(&mut header, spec.target.trim_start_matches('/'), content.as_slice())?;
+    tar.into_inner()
+}

@@ -3,7 +3,6 @@
 use super::{Row, docker, done, not_done, otherwise};
 
 const WINDOWS: &str = "it exists on Windows only";
-const OWNER: &str = "the file belongs to user dokku: only root could give it to another";
 const ONE_SERVER: &str = "there is one server";
 const OF_MOUNT: &str = "the Dockerfile says it where it mounts the secret";
 const NO_ATTESTATION: &str = "an image that is not pushed anywhere carries no attestations";
@@ -75,11 +74,11 @@ pub(super) const ROWS: &[Row] = &[
     docker("services.*.cgroup_parent", "--cgroup-parent"),
     done("services.*.command", "ps:set dockerfile-start-cmd"),
     done("services.*.configs", "files of the plugin, mounted read-only"),
-    not_done("services.*.configs[].gid", OWNER, "make it readable with mode"),
+    done("services.*.configs[].gid", "a copy with that owner is put into each container before it starts"),
     done("services.*.configs[].mode", "the file's permissions"),
     done("services.*.configs[].source", "the config"),
     done("services.*.configs[].target", "the path in the container"),
-    not_done("services.*.configs[].uid", OWNER, "make it readable with mode"),
+    done("services.*.configs[].uid", "a copy with that owner is put into each container before it starts"),
     done("services.*.container_name", "a further name on its networks; Dokku names containers itself"),
     not_done("services.*.cpu_count", WINDOWS, "use cpus"),
     not_done("services.*.cpu_percent", WINDOWS, "use cpus"),
@@ -244,18 +243,21 @@ pub(super) const ROWS: &[Row] = &[
         "external providers are not started",
         "run the provider yourself and declare what it gives",
     ),
-    done("services.*.pull_policy", "always: pulled at each import; else pulled when it is not there"),
-    otherwise("services.*.pull_refresh_after", "the image is pulled at each import"),
+    done(
+        "services.*.pull_policy",
+        "pulled when it is not there; always and the like: whenever the service is deployed",
+    ),
+    otherwise("services.*.pull_refresh_after", "the image is pulled whenever the service is deployed"),
     docker("services.*.read_only", "--read-only"),
     done("services.*.restart", "ps:set restart-policy; a raw container without one is unless-stopped"),
     docker("services.*.runtime", "--runtime"),
     done("services.*.scale", "ps:scale"),
     done("services.*.secrets", "files of the plugin, mounted read-only"),
-    not_done("services.*.secrets[].gid", OWNER, "make it readable with mode"),
+    done("services.*.secrets[].gid", "a copy with that owner is put into each container before it starts"),
     done("services.*.secrets[].mode", "the file's permissions"),
     done("services.*.secrets[].source", "the secret"),
     done("services.*.secrets[].target", "the path in the container"),
-    not_done("services.*.secrets[].uid", OWNER, "make it readable with mode"),
+    done("services.*.secrets[].uid", "a copy with that owner is put into each container before it starts"),
     docker("services.*.security_opt", "--security-opt"),
     docker("services.*.shm_size", "--shm-size"),
     docker("services.*.stdin_open", "--interactive"),

@@ -277,6 +277,16 @@ impl Engine for SandboxEngine {
         })
     }
 
+    fn container_copy(&self, name: &str, spec: &CopySpec) -> EngineResult<()> {
+        let owner = format!("{}:{}:{:o}", spec.uid, spec.gid, spec.mode);
+        self.call(&["container_copy", name, &spec.target, &owner], |state| {
+            if !spec.source.is_file() {
+                return refused(0, format!("cannot read {}", spec.source.display()));
+            }
+            state.container_mut(name).map(drop)
+        })
+    }
+
     fn container_start(&self, name: &str) -> EngineResult<()> {
         self.call(&["container_start", name], |state| state.start(&self.world.behaviour(), name))
     }
