@@ -35,6 +35,9 @@ pub(super) fn recover(session: &Session, printer: &Printer, lock: &Lock) -> Resu
     }
     applier.masker = printer.masker();
     let recovered = applier.recover()?;
+    if recovered.iter().any(|one| matches!(one.outcome, Outcome::Done { .. })) {
+        super::import::forget_gone(session, lock)?;
+    }
     let mut exit = Exit::Done;
     for one in &recovered {
         let word = match &one.outcome {

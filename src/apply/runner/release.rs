@@ -77,7 +77,7 @@ fn bring_back(step: &Step<'_>, app: &str, release: &Release) -> Ran {
         engine.containers(&[&label])?.into_iter().filter(|one| one.status == "running").map(|one| one.id).collect();
     running.sort();
     // A release of an earlier version names no containers of its own: where none runs it has to be started.
-    if running == release.containers && !(release.running && running.is_empty()) {
+    if running == release.containers && !(release.running && running.is_empty()) && named(step, app, &running) {
         return Ok(Done::default());
     }
     if release.running { step.live(dokku::ps::restart(app)) } else { step.call(dokku::ps::stop(app)) }
@@ -154,6 +154,17 @@ fn git(step: &Step<'_>, dir: &std::path::Path, args: &[&str]) -> Result<(), Acti
     } else {
         Err(ActionError::new(format!("git {} failed in {}", args.join(" "), dir.display())))
     }
+}
+
+/// Whether Dokku's own notes name none but these containers: a deploy whose later containers failed leaves them with the
+/// first of the new ones.
+fn named(step: &Step<'_>, app: &str, running: &[String]) -> bool {
+    let notes = std::fs::read_dir(step.runner.site.dokku_root.join(app)).into_iter().flatten().flatten();
+    let mut notes = notes.filter(|entry| entry.file_name().to_string_lossy().starts_with("CONTAINER."));
+    notes.all(|entry| {
+        let id = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        id.trim().is_empty() || running.iter().any(|one| one.starts_with(id.trim()))
+    })
 }
 
 /// `shop-web.web.1.upcoming-17850`: a container of a deploy that has not ended.

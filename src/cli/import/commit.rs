@@ -291,6 +291,36 @@ pub(in crate::cli) fn refresh(session: &Session, lock: &Lock, state: Option<Stat
     Ok(())
 }
 
+/// After a recovery that ended the clean-up of a run: what that removed is not the project's any more.
+pub(in crate::cli) fn forget_gone(session: &Session, lock: &Lock) -> Result<()> {
+    let Some(mut state) = State::load(lock.dir())? else { return Ok(()) };
+    let before = state.clone();
+    let State { left, created, desired, delivered, .. } = &mut state;
+    left.retain(|_, service| {
+        let name = service.kind.resource_name();
+        match service.kind {
+            Kind::App(_) if gone(|| Ok(!session.dokku.app_exists(name)?)) => {
+                created.apps.remove(name);
+                false
+            }
+            Kind::Container(_) | Kind::Job(_) if gone(|| Ok(session.engine.container(name)?.is_none())) => {
+                created.containers.remove(name);
+                false
+            }
+            _ => true,
+        }
+    });
+    let wanted = |name: &String| desired.networks.iter().any(|network| network.name == *name);
+    created.networks.retain(|name| wanted(name) || !gone(|| Ok(session.engine.network(name)?.is_none())));
+    let files: BTreeSet<_> =
+        desired.services.values().flat_map(|service| &service.files).map(|tree| &tree.target).collect();
+    delivered.retain(|target, _| files.contains(target) || target.exists());
+    if state != before {
+        state.save(lock.dir())?;
+    }
+    Ok(())
+}
+
 /// What the file asks for is what was applied. Services that left the file run on until they are pruned; they stay known.
 fn remember(state: &mut State, desired: Desired) {
     let before = std::mem::replace(&mut state.desired, desired);

@@ -21,6 +21,7 @@ use crate::plan::{Action, Plan};
 use crate::state::{Lock, State};
 use crate::ui::{Printer, plan as show};
 pub(super) use carry_out::{apply, listen, runner};
+pub(super) use commit::forget_gone;
 use commit::refresh;
 use prepare::prepare;
 pub(super) use prepare::{Prepared, controls, expired, last, owned, read_apps, version_floor};
