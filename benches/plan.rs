@@ -60,6 +60,7 @@ fn plan(dir: &Path, phases: &mut Phases) -> Plan {
         volumes: &observed.volumes,
         domains: &["example.org".to_owned()],
         remembered: None,
+        stores: &Default::default(),
         policy: &Policy::default(),
         fetched: &BTreeMap::new(),
         reserved: &BTreeSet::new(),

@@ -98,6 +98,11 @@ impl Site {
         self.data().join("apps").join(app)
     }
 
+    /// Which project made a datastore service.
+    pub fn store_file(&self, plugin: &str, service: &str) -> PathBuf {
+        self.data().join("datastores").join(format!("{plugin}.{service}"))
+    }
+
     /// Settings of the apps that pushes go to, a file an app.
     pub fn settings(&self) -> PathBuf {
         self.data().join("settings")

@@ -51,6 +51,7 @@ fn world(root: &Path) -> World {
     world
         .add_image(SeedImage { facts: image("debian:bookworm-slim", &["bash"], &[]), ..SeedImage::default() })
         .unwrap();
+    world.set_datastores(&[("mysql", "1.44.3"), ("postgres", "1.48.0"), ("redis", "1.43.0")]).unwrap();
     world.set_missing_images(&["no.such/image:1"]).unwrap();
     let labels = [("com.dokku.network-name".to_owned(), "xp".to_owned())].into();
     let engine = SandboxEngine::new(world.root());

@@ -86,6 +86,9 @@ fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
             spec.arguments_mut(&mut out);
             out
         }
+        Action::DatastoreCreate { store } | Action::DatastoreSetup { store, .. } | Action::DatastoreAwait { store } => {
+            store.secrets_mut()
+        }
         Action::FilesDeliver { tree } => match &mut tree.content {
             FileContent::Inline { text } => vec![text],
             FileContent::Path { .. } | FileContent::Empty => Vec::new(),
@@ -129,6 +132,13 @@ fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
         | Action::ContainerRemove { .. }
         | Action::ContainerStash { .. }
         | Action::ContainerUnstash { .. }
+        | Action::DatastoreDestroy { .. }
+        | Action::DatastoreLink { .. }
+        | Action::DatastoreUnlink { .. }
+        | Action::DatastoreExpose { .. }
+        | Action::DatastoreNetworks { .. }
+        | Action::DatastoreStart { .. }
+        | Action::DatastoreStop { .. }
         | Action::Await { .. } => Vec::new(),
     }
 }

@@ -92,7 +92,31 @@ pub(super) fn commands(action: &Action) -> Vec<String> {
             }
             out
         }
-        Action::Await { .. } => Vec::new(),
+        Action::Await { .. } | Action::DatastoreAwait { .. } => Vec::new(),
+        Action::DatastoreCreate { store } => {
+            let (image, version) = (&store.image, &store.version);
+            let verb = format!("{}:create", store.plugin);
+            dokku(&verb, &[&store.service, "--image", image, "--image-version", version])
+        }
+        Action::DatastoreDestroy { plugin, service, .. } => dokku(&format!("{plugin}:destroy"), &[service, "--force"]),
+        Action::DatastoreSetup { store, .. } => {
+            vec![format!("# give {} its user and database: dokku {}:connect {0}", store.service, store.plugin)]
+        }
+        Action::DatastoreLink { plugin, service, app } => {
+            dokku(&format!("{plugin}:link"), &[service, app, "--no-restart"])
+        }
+        Action::DatastoreUnlink { plugin, service, app } => {
+            dokku(&format!("{plugin}:unlink"), &[service, app, "--no-restart"])
+        }
+        Action::DatastoreExpose { plugin, service, ports } if ports.is_empty() => {
+            dokku(&format!("{plugin}:unexpose"), &[service])
+        }
+        Action::DatastoreExpose { plugin, service, ports } => with_list(&format!("{plugin}:expose"), service, ports),
+        Action::DatastoreNetworks { plugin, service, networks } => {
+            dokku(&format!("{plugin}:set"), &[service, "post-create-network", &networks.join(",")])
+        }
+        Action::DatastoreStart { plugin, service } => dokku(&format!("{plugin}:start"), &[service]),
+        Action::DatastoreStop { plugin, service } => dokku(&format!("{plugin}:stop"), &[service]),
     }
 }
 
@@ -147,6 +171,12 @@ pub fn title(action: &Action) -> String {
             };
             if gate.healthy { format!("wait until {name} is healthy") } else { format!("wait until {name} is up") }
         }
+        Action::DatastoreSetup { store, .. } => {
+            let parts = [&store.login.user, &store.login.database];
+            let named: Vec<&str> = parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            format!("set up {} service {} ({})", store.plugin, store.service, named.join(", "))
+        }
+        Action::DatastoreAwait { store } => format!("wait until {} answers", store.service),
         other => {
             let first = commands(other).into_iter().next().unwrap_or_default();
             first.strip_prefix("dokku ").map_or(first.clone(), str::to_owned)

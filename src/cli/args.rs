@@ -125,6 +125,12 @@ pub(super) struct ImportArgs {
     /// Take over what somebody changed by hand on the server, until the file says something new about it
     #[arg(long)]
     pub(super) accept: bool,
+    /// Whether databases become services of their Dokku plugins; what is imported already stays what it is
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub(super) datastores: crate::map::datastores::Wish,
+    /// Use no service of this plugin
+    #[arg(long = "skip-plugin", value_name = "PLUGIN")]
+    pub(super) skip_plugins: Vec<String>,
     /// Write the plan to this file (with --dry-run)
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     pub(super) plan_out: Option<PathBuf>,
@@ -262,6 +268,9 @@ pub(super) struct DestroyArgs {
     /// Also remove the volumes that the project made, with their data
     #[arg(long)]
     pub(super) volumes: bool,
+    /// Also destroy the datastore services that the project made, with their data
+    #[arg(long)]
+    pub(super) datastores: bool,
     /// Also forget the history, with the files as they were read
     #[arg(long)]
     pub(super) forget: bool,

@@ -15,7 +15,7 @@ use super::recover::{self, lock_error, unknown};
 use super::session::Session;
 use super::{Exit, Failed};
 use crate::apply::{ActionError, Cancel, Context, Runner, by_hand, unfinished};
-use crate::map::resources::DesiredService;
+use crate::map::resources::{DesiredService, Kind, StoreSpec};
 use crate::observe::{self, Observed, Wanted};
 use crate::plan::{Action, raw, removal};
 use crate::state::{Lock, State};
@@ -62,6 +62,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
         images: BTreeSet::new(),
     };
     let observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
+    let kept = if args.datastores { BTreeSet::new() } else { stores_of(&state).map(StoreSpec::key).collect() };
     let users = outside_users(session, &state, &observed, args.volumes)?;
     let data = users.iter().any(|user| matches!(user, Outsider::Volume { .. }));
     if data || !users.is_empty() && !args.cascade {
@@ -76,7 +77,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
     for user in &users {
         user.permitted(session)?;
     }
-    if !args.force && !confirmed(printer, &state, args.volumes)? {
+    if !args.force && !confirmed(printer, &state, args)? {
         return Err(Failed::new(Exit::Wrong, "the name does not match: nothing was removed").into());
     }
     for user in &users {
@@ -91,7 +92,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
         project: &state.project,
     };
     let mut failed = Vec::new();
-    for wave in waves(&state, &observed, args.volumes) {
+    for wave in waves(&state, &observed, args) {
         failed = steps.wave(&wave);
         if !failed.is_empty() {
             break;
@@ -117,6 +118,14 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
         dir.bury(&grave)?;
     }
     dir.remove()?;
+    if !kept.is_empty() {
+        let all: Vec<String> =
+            stores_of(&state).map(|store| format!("{} service {}", store.plugin, store.service)).collect();
+        printer.detail(&format!(
+            "kept with their data and networks: {}; an import of this project takes them up again",
+            all.join(", ")
+        ));
+    }
     let kept: Vec<&str> =
         if args.volumes { Vec::new() } else { state.created.volumes.iter().map(String::as_str).collect() };
     if !kept.is_empty() {
@@ -131,8 +140,13 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
 }
 
 /// Asks for the name, as Dokku's own `:destroy` commands do.
-fn confirmed(printer: &Printer, state: &State, volumes: bool) -> Result<bool> {
-    let more = if volumes { " and the data in its volumes" } else { "" };
+fn confirmed(printer: &Printer, state: &State, args: &DestroyArgs) -> Result<bool> {
+    let more = match (args.volumes, args.datastores) {
+        (true, true) => " and the data in its volumes and datastores",
+        (true, false) => " and the data in its volumes",
+        (false, true) => " and the data in its datastores",
+        (false, false) => "",
+    };
     printer.warn(&format!(
         "WARNING: Potentially Destructive Action\nThis command will destroy {} with {} services{more}.",
         state.project,
@@ -207,7 +221,9 @@ fn outside_users(session: &Session, state: &State, observed: &Observed, volumes:
             let Some(container) = session.engine.container(&id)? else { continue };
             let app = container.labels.get("com.dokku.app-name");
             let project = container.labels.get(raw::PROJECT_LABEL);
-            let own = project == Some(&state.project) || app.is_some_and(|app| own_apps.contains(app.as_str()));
+            let own = project == Some(&state.project)
+                || stores_of(state).any(|store| store.container_name() == container.name)
+                || app.is_some_and(|app| own_apps.contains(app.as_str()));
             if !own {
                 let owner = app.or(project).cloned();
                 out.push(Outsider::Container { network: name.clone(), id, name: container.name, owner });
@@ -236,12 +252,20 @@ fn outside_users(session: &Session, state: &State, observed: &Observed, volumes:
     Ok(out)
 }
 
+/// The datastore services of a project, those that left the file too.
+fn stores_of(state: &State) -> impl Iterator<Item = &StoreSpec> {
+    all_services(state).filter_map(|service| match &service.kind {
+        Kind::Datastore(store) => Some(&**store),
+        _ => None,
+    })
+}
+
 fn all_services(state: &State) -> impl Iterator<Item = &DesiredService> {
     state.desired.services.values().chain(state.left.values())
 }
 
 /// Steps in the order of removal; those of one wave do not wait for each other.
-fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> {
+fn waves(state: &State, observed: &Observed, args: &DestroyArgs) -> Vec<Vec<Action>> {
     let mut waves: Vec<Vec<Action>> = Vec::new();
     let mut left: Vec<&DesiredService> = all_services(state).collect();
     while !left.is_empty() {
@@ -263,8 +287,18 @@ fn waves(state: &State, observed: &Observed, volumes: bool) -> Vec<Vec<Action>> 
         .map(|one| Action::ContainerRemove { name: one.name.clone() })
         .collect();
     waves.push(std::mem::take(&mut shared));
-    shared.extend(state.created.networks.iter().map(|name| Action::NetworkRemove { name: name.clone() }));
-    if volumes {
+    let mut networks = state.created.networks.clone();
+    if args.datastores {
+        let all = stores_of(state).map(|store| (store.plugin.clone(), store.service.clone()));
+        waves.push(all.map(|(plugin, service)| Action::DatastoreDestroy { plugin, service, of_run: false }).collect());
+    } else {
+        // A service that stays is started on its networks for good.
+        for (network, _) in stores_of(state).flat_map(|store| &store.networks) {
+            networks.remove(network);
+        }
+    }
+    shared.extend(networks.iter().map(|name| Action::NetworkRemove { name: name.clone() }));
+    if args.volumes {
         shared.extend(state.created.volumes.iter().map(|name| Action::VolumeRemove { name: name.clone() }));
     }
     shared.extend(state.delivered.keys().map(|target| Action::FilesRemove { target: target.clone() }));

@@ -79,6 +79,11 @@ pub(super) fn telling_values(desired: &Desired) -> Vec<String> {
         let pairs: Vec<(&String, &Secret)> = match &service.kind {
             Kind::App(app) => app.config.iter().collect(),
             Kind::Container(raw) | Kind::Job(raw) => raw.container.environment.iter().collect(),
+            Kind::Datastore(store) => {
+                let login = [&store.login.password, &store.login.root_password];
+                out.extend(login.into_iter().flatten().filter_map(|secret| secret.expose().map(str::to_owned)));
+                store.environment.iter().chain(&store.container.environment).collect()
+            }
         };
         for (name, text) in pairs.into_iter().filter_map(|(name, value)| Some((name, value.expose()?))) {
             let secret =

@@ -28,6 +28,7 @@ mod set_push;
 mod source;
 mod sources;
 mod status;
+mod stores;
 mod trace;
 mod transformers;
 mod trigger;

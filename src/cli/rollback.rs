@@ -13,7 +13,7 @@ use super::contexts::Contexts;
 use super::import::{self, Prepared, expired, last, owned, read_apps, version_floor};
 use super::recover::{self, lock_error, unknown};
 use super::session::Session;
-use super::{Exit, Failed, hold, load};
+use super::{Exit, Failed, hold, load, stores};
 use crate::apply::{Cancel, unfinished};
 use crate::diag::Sources;
 use crate::map::resources::{Desired, DesiredService, FileContent, Kind};
@@ -104,7 +104,7 @@ fn prepare(session: &Session, printer: &Printer, lock: &Lock, state: &State, arg
     }
     let raws = |service: &DesiredService| match &service.kind {
         Kind::Container(raw) | Kind::Job(raw) => Some(raw.container.clone()),
-        Kind::App(_) => None,
+        Kind::App(_) | Kind::Datastore(_) => None,
     };
     let wanted = Wanted {
         project: &state.project,
@@ -113,6 +113,7 @@ fn prepare(session: &Session, printer: &Printer, lock: &Lock, state: &State, arg
         images: desired.services.values().filter_map(raws).map(|spec| spec.image).collect(),
     };
     let mut observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
+    stores::look(session, state, &mut observed)?;
     let key = session.digest_key(false)?;
     read_apps(session, &key, &desired, Some(state), &mut observed)?;
     let (mut last, back) = (last(state), Back { version: number, kept });
@@ -181,7 +182,7 @@ fn names_of_today(desired: &mut Desired, state: &State) -> Vec<String> {
 fn images(session: &Session, desired: &mut Desired, kept: &BTreeMap<String, Kept>) -> Result<Vec<String>> {
     let mut gone = Vec::new();
     for (name, service) in &mut desired.services {
-        if matches!(service.kind, Kind::Job(_)) {
+        if matches!(service.kind, Kind::Job(_) | Kind::Datastore(_)) {
             continue;
         }
         let Some(Kept { release, scale, .. }) = kept.get(name) else {
@@ -201,6 +202,7 @@ fn images(session: &Session, desired: &mut Desired, kept: &BTreeMap<String, Kept
                 }
                 (raw.build, raw.pull) = (None, false);
             }
+            Kind::Datastore(_) => {}
         }
     }
     Ok(gone)

@@ -98,6 +98,7 @@ fn look(session: &Session, state: &State) -> Result<Observed> {
     };
     let mut observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
     let names: Vec<String> = state.fingerprints.keys().cloned().collect();
+    super::stores::look(session, state, &mut observed)?;
     observed.unchanged = observe::unchanged(&session.dokku, &names, &state.fingerprints);
     let changed: Vec<String> = names.into_iter().filter(|name| !observed.unchanged.contains(name)).collect();
     let key = session.digest_key(false)?;
@@ -120,6 +121,7 @@ pub(super) fn by_hand(session: &Session, state: &State) -> Result<Vec<Change>> {
             }
             Kind::Container(_) => !observed.containers.contains_key(name),
             Kind::Job(_) => false,
+            Kind::Datastore(store) => !observed.stores.contains_key(&store.key()),
         };
         if gone {
             let what = format!("{} {name}", service.kind.word());
@@ -154,6 +156,12 @@ fn row(state: &State, observed: &Observed, service: &DesiredService, changes: Ve
                 drift.push(format!("{} of {} containers are gone", specs.len() - found.len(), specs.len()));
             }
             (spec.replicas, found)
+        }
+        Kind::Datastore(store) => {
+            if !observed.stores.contains_key(&store.key()) {
+                drift.push(format!("the {} service is gone, and its data with it", store.plugin));
+            }
+            (1, observed.store_containers.get(&store.container_name()).into_iter().collect())
         }
         Kind::Job(_) => {
             let health = state

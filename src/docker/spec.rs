@@ -61,6 +61,9 @@ pub struct EndpointSpec {
     pub link_local: Vec<String>,
     /// Driver options.
     pub options: BTreeMap<String, String>,
+    /// Other containers by a name of this one's own, `container:alias`; they need not be there yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
 }
 
 /// A volume to create.

@@ -10,6 +10,7 @@ mod call;
 pub mod checks;
 mod client;
 pub mod config;
+pub mod datastore;
 pub mod domains;
 mod envfile;
 mod error;

@@ -1,14 +1,15 @@
 //! What an import made, as it is on the server now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::app;
 use super::raw;
 use super::stack::{Form, Stack};
+use crate::docker::VolumeSpec;
 use crate::map::hooks::Hooks;
-use crate::map::resources::{Desired, FileContent, Kind};
-use crate::observe::Observed;
+use crate::map::resources::{AppSpec, Desired, FileContent, Gate, Kind, RawSpec, StoreSpec};
+use crate::observe::{Observed, ObservedApp};
 use crate::secret::DigestKey;
 use crate::site::Site;
 
@@ -55,6 +56,7 @@ pub fn stack(imported: &Imported<'_>) -> Stack {
                     stack.notes.push(format!("the app {resource} of {} is gone and is left out", service.name));
                     continue;
                 };
+                let now = &without_links(now, spec, desired);
                 let domains = &imported.observed.domains;
                 let given: Vec<String> = [resource, project]
                     .into_iter()
@@ -72,9 +74,42 @@ pub fn stack(imported: &Imported<'_>) -> Stack {
                 })
             }
             Kind::Container(spec) => {
+                let spec = &unlinked(spec, desired);
                 raw::unit(service, spec, Form::Container, environment, imported.secrets, imported.key)
             }
-            Kind::Job(spec) => raw::unit(service, spec, Form::Job, environment, imported.secrets, imported.key),
+            Kind::Job(spec) => {
+                let spec = &unlinked(spec, desired);
+                raw::unit(service, spec, Form::Job, environment, imported.secrets, imported.key)
+            }
+            Kind::Datastore(store) => {
+                let mut container = store.container.clone();
+                if let (None, Some(password)) = (&container.command, redis_password(store, imported.secrets)) {
+                    let words = ["redis-server".to_owned()].into_iter().chain(store.options.iter().cloned());
+                    container.command = Some(words.chain(["--requirepass".to_owned(), password]).collect());
+                }
+                let spec = RawSpec {
+                    container,
+                    replicas: 1,
+                    build: None,
+                    build_digest: String::new(),
+                    pull: false,
+                    gate: Gate::default(),
+                };
+                for mount in spec.container.mounts.iter().filter(|mount| mount.kind == "volume") {
+                    let volume = VolumeSpec { name: mount.source.clone(), ..VolumeSpec::default() };
+                    if !stack.volumes.iter().any(|known| known.name == volume.name) {
+                        stack.volumes.push(volume);
+                    }
+                }
+                let mut unit = raw::unit(service, &spec, Form::Container, None, imported.secrets, imported.key);
+                unit.resource = store.service.clone();
+                unit.gate = None;
+                unit.notes.push(format!(
+                    "the {} service {}; its data stays where it is: dokku {}:export {}",
+                    store.plugin, store.service, store.plugin, store.service
+                ));
+                unit
+            }
         };
         let mut unit = unit;
         unit.restarts_with.clone_from(&service.restarts_with);
@@ -95,6 +130,51 @@ pub fn stack(imported: &Imported<'_>) -> Stack {
         unit.needs.retain(|name, _| names.contains(name));
     }
     stack
+}
+
+/// The password that a Redis has in its command.
+fn redis_password(store: &StoreSpec, secrets: &BTreeMap<String, String>) -> Option<String> {
+    let password = store.login.password.as_ref().filter(|_| store.plugin == "redis")?;
+    password.expose().map(str::to_owned).or_else(|| secrets.get(password.digest()).cloned())
+}
+
+/// A raw container without the names of the project's datastores.
+fn unlinked(spec: &RawSpec, desired: &Desired) -> RawSpec {
+    let mut out = spec.clone();
+    let stores = desired.services.values().filter_map(|service| match &service.kind {
+        Kind::Datastore(store) => Some(store.container_name()),
+        _ => None,
+    });
+    let stores: BTreeSet<String> = stores.collect();
+    let other = |link: &String| link.split(':').next().is_none_or(|container| !stores.contains(container));
+    out.container.links.retain(other);
+    for (_, endpoint) in &mut out.container.networks {
+        endpoint.links.retain(other);
+    }
+    out
+}
+
+/// An app without what makes the project's datastores known to it: the file's own names and settings do, once imported.
+fn without_links(now: &ObservedApp, applied: &AppSpec, desired: &Desired) -> ObservedApp {
+    let mut out = now.clone();
+    for service in desired.services.values() {
+        let Kind::Datastore(store) = &service.kind else { continue };
+        let container = store.container_name();
+        let own = |option: &String| {
+            let target = option.strip_prefix("--link=").or_else(|| option.strip_prefix("--link "));
+            target.is_some_and(|target| target.split(':').next() == Some(&container))
+        };
+        for list in [&mut out.options.build, &mut out.options.deploy, &mut out.options.run] {
+            list.retain(|option| !own(option));
+        }
+        let host = format!("@{}:", container.replace(['.', '_'], "-"));
+        out.config.retain(|name, value| {
+            applied.config.contains_key(name)
+                || !name.ends_with("_URL")
+                || !value.expose().is_some_and(|value| value.contains(&host))
+        });
+    }
+    out
 }
 
 /// A path as the engine sees it, where Dokku itself runs in a container.

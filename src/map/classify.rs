@@ -1,9 +1,10 @@
 //! What a service becomes, and why.
 
 use super::context::Context;
+use super::datastores::{self, Datastore, Wish};
+use super::proxy_labels;
 use super::relations::Relations;
 use super::resources::Kind;
-use super::{datastores, proxy_labels};
 use crate::model::Service;
 
 /// The form of a service.
@@ -12,20 +13,28 @@ pub(super) enum Form {
     App,
     Container,
     Job,
+    /// A service of a plugin, as far as its image says.
+    Datastore(&'static Datastore),
 }
 
 impl Form {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Form::App => "app",
             Form::Container => "container",
             Form::Job => "job",
+            Form::Datastore(_) => "datastore",
         }
     }
 }
 
 /// Decides, first rule first; `None` where the service is left out.
-pub(super) fn form(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> Option<(Form, String)> {
+pub(super) fn form(
+    ctx: &Context<'_>,
+    relations: &Relations<'_>,
+    service: &Service,
+    name: &str,
+) -> Option<(Form, String)> {
     if service.labels.get("com.dokku.compose").is_some_and(|value| value == "false") {
         return None;
     }
@@ -40,14 +49,20 @@ pub(super) fn form(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servi
         );
         return None;
     }
-    let (form, why) = decide(ctx, relations, service);
+    let (form, why) = decide(ctx, relations, service, name);
+    changed(ctx, service, form, &why);
+    Some((form, why))
+}
+
+/// A service stays what it is on the server: another form would find none of its data.
+pub(super) fn changed(ctx: &Context<'_>, service: &Service, form: Form, why: &str) {
     let before = ctx.remembered.and_then(|last| last.services.get(&service.name)).map(|last| &last.kind);
     if let Some(before) = before
         && before.word() != form.word()
     {
         let path = format!("services.{}", service.name);
         let message = format!(
-            "{} would become a {} now, and is a {} on the server",
+            "{} would become a {} now ({why}), and is a {} on the server",
             service.name,
             form.word(),
             kind_word(before)
@@ -59,20 +74,35 @@ pub(super) fn form(ctx: &Context<'_>, relations: &Relations<'_>, service: &Servi
             &format!("keep it as it is with x-dokku: {{as: {}}}, or destroy the project first", kind_word(before)),
         );
     }
-    Some((form, why))
 }
 
 fn kind_word(kind: &Kind) -> &'static str {
     kind.word()
 }
 
-fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> (Form, String) {
+fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service, name: &str) -> (Form, String) {
     let path = format!("services.{}.x-dokku", service.name);
     match service.extensions.get("x-dokku").and_then(|value| value.get("as")).and_then(serde_json::Value::as_str) {
         Some("app") => return (Form::App, "x-dokku says app".into()),
         Some("container") => return (Form::Container, "x-dokku says container".into()),
         Some("job") => return (Form::Job, "x-dokku says job".into()),
-        Some(other) => ctx.error("x-dokku", &path, format!("x-dokku.as cannot be {other}"), "app, container or job"),
+        Some("datastore") => match service.image.as_deref().and_then(datastores::of_image) {
+            Some(row) => {
+                let image = service.image.as_deref().unwrap_or_default();
+                return match datastores::possible(ctx, row, service, name) {
+                    Ok(()) => (Form::Datastore(row), "x-dokku says datastore".into()),
+                    Err(reason) => (Form::Container, because(ctx, service, &format!("image {image}"), &reason)),
+                };
+            }
+            None => {
+                let message = format!("the image of {} is none of a datastore plugin's", service.name);
+                ctx.error("x-dokku", &path, message, "app, container or job");
+            }
+        },
+        Some(other) => {
+            let hint = "app, container, datastore or job";
+            ctx.error("x-dokku", &path, format!("x-dokku.as cannot be {other}"), hint);
+        }
         None => {}
     }
     let waiting = relations.awaited_by(&service.name);
@@ -94,14 +124,18 @@ fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> (F
         }
     }
     // One that was imported as an app before its image was known as a datastore's stays one.
-    let app =
-        ctx.remembered.and_then(|last| last.services.get(&service.name)).map(|last| last.kind.word()) == Some("app");
-    let image = service.image.as_deref().filter(|_| service.build.is_none() && !app);
-    if let Some(store) = image.and_then(datastores::of_image) {
-        return (
-            Form::Container,
-            format!("image {}, a {} database", service.image.as_deref().unwrap_or_default(), store.plugin),
-        );
+    let before = ctx.remembered.and_then(|last| last.services.get(&service.name)).map(|last| last.kind.word());
+    let image = service.image.as_deref().filter(|_| service.build.is_none() && before != Some("app"));
+    if let (Some(image), Some(row)) = (image, image.and_then(datastores::of_image)) {
+        let why = format!("image {image}, a {} database", row.plugin);
+        // Once a container, its data is in the container's volume; a plugin that is installed later finds none of it.
+        if before == Some("container") {
+            return (Form::Container, why);
+        }
+        return match datastores::possible(ctx, row, service, name) {
+            Ok(()) => (Form::Datastore(row), format!("image {image}")),
+            Err(reason) => (Form::Container, because(ctx, service, &why, &reason)),
+        };
     }
     let why = match (&service.build, &service.image) {
         (Some(build), _) => format!("build {}", shown_context(ctx, build)),
@@ -109,6 +143,22 @@ fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service) -> (F
         (None, None) => String::new(),
     };
     (Form::App, why)
+}
+
+/// Whether a service of a plugin is asked for, and nothing else will do.
+pub(super) fn wanted(ctx: &Context<'_>, service: &Service) -> bool {
+    let asked = service.extensions.get("x-dokku").and_then(|value| value.get("as"));
+    asked.map_or(ctx.stores.wish == Wish::Service, |asked| asked == "datastore")
+}
+
+/// Why a datastore's image is a container; an error where a service was asked for.
+pub(super) fn because(ctx: &Context<'_>, service: &Service, why: &str, reason: &str) -> String {
+    if wanted(ctx, service) && !reason.is_empty() {
+        let message = format!("{} cannot be a service: {reason}", service.name);
+        let hint = "change that, or do not ask for a service: --datastores auto, x-dokku: {as: container}";
+        ctx.error("no-service", &format!("services.{}.image", service.name), message, hint);
+    }
+    if reason.is_empty() { why.to_owned() } else { format!("{why}, a container: {reason}") }
 }
 
 fn shown_context(ctx: &Context<'_>, build: &crate::model::Build) -> String {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::datastores::Stores;
 use super::policy::Policy;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::docker::{ImageFacts, VolumeFacts};
@@ -33,6 +34,8 @@ pub struct Context<'a> {
     pub domains: &'a [String],
     /// What was applied last.
     pub remembered: Option<&'a Desired>,
+    /// Datastore plugins and what is wanted of them.
+    pub stores: &'a Stores,
     /// What the administrator allows.
     pub policy: &'a Policy,
     /// Build contexts of other machines, by the URL in the file: where they were fetched to.

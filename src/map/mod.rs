@@ -39,7 +39,7 @@ pub use context::{Context, Findings};
 pub use health::gate_of;
 use indexmap::IndexMap;
 use relations::Relations;
-use resources::{Desired, DesiredService, Kind, Need};
+use resources::{Desired, DesiredService, Kind, Need, StoreSpec};
 pub use secrets::variable as secret_variable;
 
 use crate::model::{Condition, Service};
@@ -48,13 +48,16 @@ use classify::Form;
 /// What the project asks of the server. Findings, errors among them, are in the context.
 pub fn map(ctx: &Context<'_>) -> Desired {
     let mut relations = Relations::read(ctx.compose);
+    let names = app_names(ctx);
     let forms: IndexMap<&str, (Form, String)> = ctx
         .compose
         .services
         .values()
-        .filter_map(|service| Some((service.name.as_str(), classify::form(ctx, &relations, service)?)))
+        .filter_map(|service| {
+            let form = classify::form(ctx, &relations, service, &names[&service.name])?;
+            Some((service.name.as_str(), form))
+        })
         .collect();
-    let names = app_names(ctx);
     relations.name_containers(&names, &forms);
     let primary = primary(ctx, &forms);
     let imported = |name: &str| forms.contains_key(name);
@@ -70,6 +73,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         let mut mapped = container::map(ctx, &relations, service, &names[name]);
         let on: BTreeSet<String> = mapped.spec.networks.iter().map(|(network, _)| network.clone()).collect();
         let first = primary.as_deref() == Some(name);
+        let (form, why, store) = settled(ctx, service, *form, why, &mapped, &names[name]);
         let kind = match form {
             Form::App => {
                 let engine = by_engine.contains_key(name);
@@ -80,6 +84,11 @@ pub fn map(ctx: &Context<'_>) -> Desired {
                 .map(|raw| Kind::Container(Box::new(raw))),
             Form::Job => raw::map(ctx, service, mapped.spec, &mut mapped.files, &extension, true)
                 .map(|raw| Kind::Job(Box::new(raw))),
+            Form::Datastore(_) => {
+                // The plugin has places of its own for data, secrets and scripts.
+                (mapped.files, mapped.volumes) = Default::default();
+                store.map(|store| Kind::Datastore(Box::new(store)))
+            }
         };
         let Some(kind) = kind else { continue };
         for (name, labels) in &mapped.volumes {
@@ -91,9 +100,9 @@ pub fn map(ctx: &Context<'_>) -> Desired {
                 Some(build::Engine::Shared) => {
                     format!("{why}, built once with {}", build::others(ctx, name, &imported).join(", "))
                 }
-                _ => why.clone(),
+                _ => why,
             },
-            needs: needs(ctx, service, &forms),
+            needs: needs(ctx, service, &forms, &desired),
             restarts_with: restarts_with(service, &forms),
             files: mapped.files,
             networks: on,
@@ -102,6 +111,8 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         };
         desired.services.insert(name.to_owned(), service);
     }
+    datastores::reach(&mut desired.services);
+    datastores::check(ctx, &desired.services);
     let networks = unique(desired.services.values().flat_map(|service| service.networks.iter().cloned()));
     (desired.networks, desired.external_networks) = networks::declared(ctx, &networks);
     (desired.volumes, desired.external_volumes, desired.volume_names) = storage::declared(ctx, &volumes);
@@ -112,6 +123,27 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     let imported = desired.services.keys().map(String::as_str).collect();
     ctx.findings.count(fates::account(ctx, &imported));
     desired
+}
+
+/// What a service is once all of it is read: a datastore whose settings the plugin cannot keep is a container.
+fn settled(
+    ctx: &Context<'_>,
+    service: &Service,
+    form: Form,
+    why: &str,
+    mapped: &container::Mapped,
+    name: &str,
+) -> (Form, String, Option<StoreSpec>) {
+    let Form::Datastore(row) = form else { return (form, why.to_owned(), None) };
+    match datastores::spec(ctx, service, row, mapped, name) {
+        Ok(store) => (form, why.to_owned(), Some(store)),
+        Err(reason) => {
+            let image = service.image.as_deref().unwrap_or_default();
+            let why = classify::because(ctx, service, &format!("image {image}, a {} database", row.plugin), &reason);
+            classify::changed(ctx, service, Form::Container, &why);
+            (Form::Container, why, None)
+        }
+    }
 }
 
 fn unique(items: impl Iterator<Item = String>) -> BTreeSet<String> {
@@ -214,7 +246,12 @@ fn in_order<'a>(ctx: &'a Context<'_>, forms: &IndexMap<&'a str, (Form, String)>)
     out
 }
 
-fn needs(ctx: &Context<'_>, service: &Service, forms: &IndexMap<&str, (Form, String)>) -> IndexMap<String, Need> {
+fn needs(
+    ctx: &Context<'_>,
+    service: &Service,
+    forms: &IndexMap<&str, (Form, String)>,
+    desired: &Desired,
+) -> IndexMap<String, Need> {
     let mut out = IndexMap::new();
     for (other, dependency) in &service.depends_on {
         let path = format!("services.{}.depends_on.{other}", service.name);
@@ -234,11 +271,14 @@ fn needs(ctx: &Context<'_>, service: &Service, forms: &IndexMap<&str, (Form, Str
             Condition::Healthy => Need::Healthy,
             Condition::CompletedSuccessfully => Need::Completed,
         };
-        let checked = ctx.compose.services.get(other).is_some_and(|other| {
-            let own = other.healthcheck.as_ref().is_some_and(|check| !check.test.is_empty() && !check.is_disabled());
-            let image = other.image.as_ref().and_then(|image| ctx.images.get(image));
-            own || other.build.is_some() || image.is_none_or(|facts| facts.healthcheck)
-        });
+        let answers = desired.services.get(other).is_some_and(|other| matches!(other.kind, Kind::Datastore(_)));
+        let checked = answers
+            || ctx.compose.services.get(other).is_some_and(|other| {
+                let own =
+                    other.healthcheck.as_ref().is_some_and(|check| !check.test.is_empty() && !check.is_disabled());
+                let image = other.image.as_ref().and_then(|image| ctx.images.get(image));
+                own || other.build.is_some() || image.is_none_or(|facts| facts.healthcheck)
+            });
         if need == Need::Healthy && !checked {
             let message =
                 format!("{other} has no health check: {} waits until it has stayed up for a moment", service.name);

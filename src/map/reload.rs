@@ -39,7 +39,7 @@ pub(super) fn assign(ctx: &Context<'_>, desired: &mut Desired) {
                 .into_iter()
                 .map(|container| Reload { name: container.name, app: false, command: command.clone() })
                 .collect(),
-            Kind::Job(_) => continue,
+            Kind::Datastore(_) | Kind::Job(_) => continue,
         };
         readers.push((name.clone(), service.networks.clone(), reloads));
     }

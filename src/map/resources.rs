@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use super::datastores::{StoreLogin, StoreScript, StoreSpec};
 use crate::diag::Span;
 use crate::docker::{ContainerSpec, CopySpec, EndpointSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::secret::Secret;
@@ -51,6 +52,10 @@ impl Desired {
                     out.extend(raw.container.environment.values_mut());
                     &mut raw.build
                 }
+                Kind::Datastore(store) => {
+                    out.extend(store.secrets_mut());
+                    continue;
+                }
             };
             build.iter_mut().for_each(|build| build.arguments_mut(&mut out));
         }
@@ -90,23 +95,27 @@ pub enum Kind {
     Container(Box<RawSpec>),
     /// A container that runs to completion.
     Job(Box<RawSpec>),
+    /// A service of a datastore plugin.
+    Datastore(Box<StoreSpec>),
 }
 
 impl Kind {
-    /// `app`, `container` or `job`.
+    /// `app`, `container`, `job` or `datastore`.
     pub fn word(&self) -> &'static str {
         match self {
             Kind::App(_) => "app",
             Kind::Container(_) => "container",
             Kind::Job(_) => "job",
+            Kind::Datastore(_) => "datastore",
         }
     }
 
-    /// The app's or container's name on the server.
+    /// The app's, container's or service's name on the server.
     pub fn resource_name(&self) -> &str {
         match self {
             Kind::App(app) => &app.app,
             Kind::Container(raw) | Kind::Job(raw) => &raw.container.name,
+            Kind::Datastore(store) => &store.service,
         }
     }
 }

@@ -71,6 +71,7 @@ pub fn to_json(desired: &Desired) -> Value {
             Kind::Container(raw) | Kind::Job(raw) => {
                 (raw.container.environment.iter().collect(), &["container", "environment"])
             }
+            Kind::Datastore(store) => (store.container.environment.iter().collect(), &["container", "environment"]),
         };
         let kind = &mut value["services"][name]["kind"];
         let all = at.iter().fold(kind, |value, key| &mut value[*key]);
@@ -125,6 +126,8 @@ fn settle(before: &Desired, after: &mut Desired) -> Result<(), String> {
         match (&mut old.kind, &mut service.kind) {
             (Kind::App(old), Kind::App(new)) => app(name, old, new)?,
             (Kind::Container(old), Kind::Container(new)) | (Kind::Job(old), Kind::Job(new)) => raw(old, new),
+            // What its plugin keeps true is settled from the file.
+            (Kind::Datastore(_), Kind::Datastore(_)) => {}
             _ => return Err(format!("{name} cannot become something else")),
         }
     }

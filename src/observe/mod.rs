@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use fingerprint::fingerprints;
 pub(crate) use read::commit;
-pub use read::{ObserveError, Wanted, apps, server, unchanged};
+pub use read::{ObserveError, Wanted, apps, server, stores, unchanged};
 
 use crate::docker::{ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts};
 use crate::map::resources::{AppMount, DockerOptions};
@@ -28,6 +28,10 @@ pub struct Observed {
     pub volumes: BTreeMap<String, VolumeFacts>,
     /// Raw containers by name: the project's own and those that hold a name it wants.
     pub containers: BTreeMap<String, ContainerFacts>,
+    /// Services of datastore plugins, `postgres:shop-db`, as far as they were asked for.
+    pub stores: BTreeMap<String, ObservedStore>,
+    /// Containers of datastore services, by name.
+    pub store_containers: BTreeMap<String, ContainerFacts>,
     /// Containers of Dokku apps by app.
     pub app_containers: BTreeMap<String, Vec<ContainerFacts>>,
     /// Running containers outside the project that mount a volume, by volume.
@@ -36,6 +40,24 @@ pub struct Observed {
     pub images: BTreeMap<String, ImageFacts>,
     /// Global domains.
     pub domains: Vec<String>,
+}
+
+/// A service of a datastore plugin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedStore {
+    /// Image of its container, empty where there is none (`:stop` removes it).
+    pub image: String,
+    /// `running`, `exited` ...; empty where there is no container.
+    pub status: String,
+    /// Networks that it is on.
+    pub networks: Vec<String>,
+}
+
+impl ObservedStore {
+    /// Whether its container runs.
+    pub fn running(&self) -> bool {
+        self.status == "running"
+    }
 }
 
 /// One app's settings, in the same words as [`crate::map::resources::AppSpec`].

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use super::fingerprint::fingerprints;
-use super::{Observed, ObservedApp};
+use super::{Observed, ObservedApp, ObservedStore};
 use crate::docker::{ContainerFacts, Engine, EngineError};
 use crate::dokku::{
     Dokku, DokkuError, Report, checks::Checks, domains::Domains, git::Source, option_words, options::Options,
     resource::Resources, storage::Mounted,
 };
+use crate::map::datastores::container_name;
 use crate::map::resources::{AppMount, DockerOptions};
 use crate::plan::raw::PROJECT_LABEL;
 use crate::secret::{DigestKey, Secret};
@@ -94,11 +95,38 @@ fn sort_container(observed: &mut Observed, wanted: &Wanted<'_>, container: Conta
             observed.volume_users.entry(mount.clone()).or_default().push(container.name.clone());
         }
     }
+    if container.labels.get("dokku").is_some_and(|kind| kind == "service") {
+        observed.store_containers.insert(container.name.clone(), container);
+        return;
+    }
     if let Some(app) = app {
         observed.app_containers.entry(app).or_default().push(container);
     } else if own || wanted.containers.contains(&container.name) {
         observed.containers.insert(container.name.clone(), container);
     }
+}
+
+/// Reads which services the plugins have: a call a plugin.
+///
+/// # Errors
+/// Where Dokku does not answer.
+pub fn stores<'a>(
+    dokku: &Dokku,
+    observed: &mut Observed,
+    plugins: impl Iterator<Item = &'a str>,
+) -> Result<(), ObserveError> {
+    for plugin in plugins {
+        for service in dokku.services(plugin)? {
+            let facts = observed.store_containers.get(&container_name(plugin, &service));
+            let store = facts.map(|facts| ObservedStore {
+                image: facts.image.clone(),
+                status: facts.status.clone(),
+                networks: facts.networks.keys().cloned().collect(),
+            });
+            observed.stores.insert(format!("{plugin}:{service}"), store.unwrap_or_default());
+        }
+    }
+    Ok(())
 }
 
 /// Reads the settings of `apps`, those that exist; one report a plugin for all of them.

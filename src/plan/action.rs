@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::{ContainerSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
-use crate::map::resources::{AppHooks, AppMount, FileTree, Gate, Source};
+use crate::map::resources::{AppHooks, AppMount, FileTree, Gate, Source, StoreSpec};
 use crate::secret::Secret;
 
 /// One change of the server. Fields are named as the resources that they hold.
@@ -113,6 +113,27 @@ pub enum Action {
     JobRun { spec: Box<ContainerSpec>, limit: u64 },
     /// Waits until a raw container or an app's containers pass the gate.
     Await { target: AwaitTarget, gate: Gate },
+    /// `PLUGIN:create`, passwords by the environment.
+    DatastoreCreate { store: Box<StoreSpec> },
+    /// `PLUGIN:destroy --force` of a service that this project made; `of_run`: only if this very run did.
+    DatastoreDestroy { plugin: String, service: String, of_run: bool },
+    /// Makes the file's user, password and database on standard input of the service's own client; `first`: runs the
+    /// initial scripts too.
+    DatastoreSetup { store: Box<StoreSpec>, first: bool },
+    /// Waits until a service answers a query.
+    DatastoreAwait { store: Box<StoreSpec> },
+    /// `PLUGIN:link --no-restart`.
+    DatastoreLink { plugin: String, service: String, app: String },
+    /// `PLUGIN:unlink --no-restart`.
+    DatastoreUnlink { plugin: String, service: String, app: String },
+    /// `PLUGIN:expose`; without ports `PLUGIN:unexpose`.
+    DatastoreExpose { plugin: String, service: String, ports: Vec<String> },
+    /// `PLUGIN:set post-create-network`, and joins those that are missing.
+    DatastoreNetworks { plugin: String, service: String, networks: Vec<String> },
+    /// `PLUGIN:start`.
+    DatastoreStart { plugin: String, service: String },
+    /// `PLUGIN:stop`.
+    DatastoreStop { plugin: String, service: String },
 }
 
 /// Whom an [`Action::Await`] waits for.

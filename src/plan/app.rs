@@ -2,7 +2,7 @@
 
 use super::builder::Builder;
 use super::settings::{self, Change, Effect, compare, property};
-use super::{Action, AwaitTarget, Class, Inputs, Kept, Release};
+use super::{Action, AwaitTarget, Class, Inputs, Kept, Release, datastore};
 use crate::map::resources::{AppSpec, DesiredService, Source};
 use crate::observe::ObservedApp;
 
@@ -57,6 +57,7 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
     for gate in gates(service) {
         chain.wait_for(&gate);
     }
+    datastore::links(inputs, &mut chain, name, None);
     let source = match inputs.kept(&service.name) {
         // The image that the version kept, made the app's by Dokku's own means.
         Some(kept) => Source::Image { image: kept.release.keep.clone(), pull: false, platform: String::new() },
@@ -212,6 +213,11 @@ fn update(
         effect = effect.max(Effect::Restart);
         reasons.push("a mounted file changed".into());
     }
+    let unlinked = datastore::unlinked(inputs, name, observed);
+    if !unlinked.is_empty() {
+        effect = effect.max(Effect::Restart);
+        reasons.push(format!("is not linked to {}", unlinked.join(", ")));
+    }
     let rollout = rollout(app, observed, last, inputs.kept(&service.name), effect, &reasons);
     let adopted = last.is_none() && inputs.wishes.adopt;
     if adopted {
@@ -255,6 +261,7 @@ fn update(
     if matches!(rollout, Rollout::Rebuild(_) | Rollout::Deploy(_)) {
         built(inputs, &mut chain, service, app);
     }
+    datastore::links(inputs, &mut chain, name, Some(observed));
     match &rollout {
         Rollout::Nothing => {
             let wanted = app.scale.unwrap_or(observed.scale);

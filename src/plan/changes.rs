@@ -90,7 +90,8 @@ pub(super) fn as_applied(applied: &AppSpec, now: &ObservedApp) -> AppSpec {
         !applied.config.contains_key(name)
             && (name == "NO_VHOST" || name == "GIT_REV" || name.starts_with("DOKKU_") || name.ends_with("_URL"))
     };
-    let links = |list: &[String]| list.iter().filter(|option| !option.starts_with("--link")).cloned().collect();
+    // Those of the plugins' `:link` are `--link` and a word.
+    let links = |list: &[String]| list.iter().filter(|option| !option.starts_with("--link ")).cloned().collect();
     let mut out = applied.clone();
     out.config = now.config.iter().filter(|(name, _)| !owned(name)).map(|(k, v)| (k.clone(), v.clone())).collect();
     out.options.build = links(&now.options.build);
@@ -118,6 +119,12 @@ pub(super) fn as_applied(applied: &AppSpec, now: &ObservedApp) -> AppSpec {
 fn service(service: &DesiredService) -> BTreeMap<String, String> {
     let mut out = match &service.kind {
         Kind::App(app) => settings(app),
+        Kind::Datastore(store) => {
+            let mut out = BTreeMap::new();
+            flatten("", &serde_json::to_value(store).unwrap_or_default(), &mut out);
+            out.retain(|name, _| !name.starts_with("container."));
+            out
+        }
         Kind::Container(raw) | Kind::Job(raw) => {
             let mut out = BTreeMap::new();
             let value = serde_json::to_value(&raw.container).unwrap_or_default();

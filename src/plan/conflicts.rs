@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Inputs;
 use super::changes::by_hand;
+use super::datastore;
 use super::raw::{PROJECT_LABEL, replicas};
 use crate::diag::{Diagnostic, Span};
 use crate::map::addresses::Cidr;
@@ -18,6 +19,7 @@ pub fn conflicts(inputs: &Inputs<'_>, owned: &BTreeSet<String>, at: &dyn Fn(&str
     subnets(inputs, at, &mut out);
     volumes(inputs, at, &mut out);
     environment(inputs, at, &mut out);
+    datastore::conflicts(inputs, at, &mut out);
     out
 }
 
@@ -77,6 +79,8 @@ fn names(inputs: &Inputs<'_>, owned: &BTreeSet<String>, at: &dyn Fn(&str) -> Opt
                     out.push(found);
                 }
             }
+            // Decided where it is mapped: a name that is taken makes it a container.
+            Kind::Datastore(_) => {}
         }
     }
 }
@@ -185,6 +189,7 @@ fn environment(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, out: &mut
             Kind::Container(raw) | Kind::Job(raw) => {
                 raw.container.environment.iter().map(|(key, value)| (key, size(value))).collect()
             }
+            Kind::Datastore(store) => store.environment.iter().map(|(key, value)| (key, size(value))).collect(),
         };
         let path = format!("services.{}.environment", service.name);
         for (key, length) in &pairs {

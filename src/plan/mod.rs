@@ -6,6 +6,7 @@ mod app;
 mod builder;
 pub mod changes;
 mod conflicts;
+mod datastore;
 pub mod raw;
 mod reconcile;
 mod settings;

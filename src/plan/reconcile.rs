@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use super::builder::Builder;
-use super::{Action, Class, Kept, Plan, Row, app, raw};
+use super::{Action, Class, Kept, Plan, Row, app, datastore, raw};
 use crate::map::resources::{AppSpec, Desired, DesiredService, FileTree, Kind, Need, RawSpec};
 use crate::observe::Observed;
 
@@ -87,7 +87,7 @@ impl<'a> Inputs<'a> {
     pub(super) fn last_raw(&self, service: &str) -> Option<&'a RawSpec> {
         match &self.last_service(service)?.kind {
             Kind::Container(raw) | Kind::Job(raw) => Some(raw),
-            Kind::App(_) => None,
+            Kind::App(_) | Kind::Datastore(_) => None,
         }
     }
 
@@ -117,13 +117,23 @@ pub fn reconcile(inputs: &Inputs<'_>) -> Plan {
     networks(inputs, &mut builder, &mut rows);
     volumes(inputs, &mut builder, &mut rows);
     files(inputs, &mut builder);
-    for service in inputs.desired.services.values() {
+    let mut outcomes = BTreeMap::new();
+    // Whoever names a datastore is linked to it, waiting for it or not: those that wait for nobody come first.
+    let first = |service: &&DesiredService| matches!(service.kind, Kind::Datastore(_)) && service.needs.is_empty();
+    let all = inputs.desired.services.values();
+    for service in all.clone().filter(first).chain(all.filter(|service| !first(service))) {
         let outcome = match &service.kind {
             Kind::App(spec) => app::plan(inputs, &mut builder, service, spec),
             Kind::Container(spec) => raw::container(inputs, &mut builder, service, spec),
             Kind::Job(spec) => raw::job(inputs, &mut builder, service, spec),
+            Kind::Datastore(store) => datastore::plan(inputs, &mut builder, service, store),
         };
-        rows.push(row(inputs, service, &outcome));
+        outcomes.insert(&service.name, outcome);
+    }
+    for service in inputs.desired.services.values() {
+        if let Some(outcome) = outcomes.get(&service.name) {
+            rows.push(row(inputs, service, outcome));
+        }
     }
     let mut cleanup = cleanup(&builder);
     cleanup.extend(removed(inputs, &mut rows));
@@ -145,10 +155,18 @@ fn row(inputs: &Inputs<'_>, service: &DesiredService, outcome: &app::Outcome) ->
     Row {
         symbol: outcome.symbol,
         name: service.name.clone(),
-        what: format!("{} {}", service.kind.word(), service.kind.resource_name()),
+        what: what(&service.kind),
         detail: detail.join(", "),
         at: inputs.at(&service.name),
         class: None,
+    }
+}
+
+/// `app shop-web`, `postgres service shop-db`.
+fn what(kind: &Kind) -> String {
+    match kind {
+        Kind::Datastore(store) => format!("{} service {}", store.plugin, store.service),
+        other => format!("{} {}", other.word(), other.resource_name()),
     }
 }
 
@@ -251,13 +269,16 @@ fn removed(inputs: &Inputs<'_>, rows: &mut Vec<Row>) -> Vec<Action> {
     };
     for service in gone() {
         let (symbol, detail) = match inputs.wishes.prune {
+            _ if matches!(service.kind, Kind::Datastore(_)) => {
+                ('!', "is not in the file any more and stays with its data")
+            }
             true => ('-', "is not in the file any more: removed once all else is done"),
             false => ('!', "is not in the file any more and runs on; --prune removes it"),
         };
         rows.push(Row {
             symbol,
             name: service.name.clone(),
-            what: format!("{} {}", service.kind.word(), service.kind.resource_name()),
+            what: what(&service.kind),
             detail: detail.into(),
             at: String::new(),
             class: None,
@@ -293,6 +314,7 @@ fn removed(inputs: &Inputs<'_>, rows: &mut Vec<Row>) -> Vec<Action> {
 fn there(inputs: &Inputs<'_>, service: &DesiredService) -> bool {
     match &service.kind {
         Kind::App(app) => inputs.observed.app_names.contains(&app.app),
+        Kind::Datastore(store) => inputs.observed.stores.contains_key(&store.key()),
         Kind::Container(spec) | Kind::Job(spec) => {
             raw::replicas(spec).iter().any(|spec| inputs.observed.containers.contains_key(&spec.name))
         }
@@ -309,6 +331,8 @@ pub fn removal(service: &DesiredService) -> Vec<Action> {
         Kind::Container(spec) | Kind::Job(spec) => {
             raw::replicas(spec).into_iter().map(|spec| Action::ContainerRemove { name: spec.name }).collect()
         }
+        // Its data is nobody's to lose by the way.
+        Kind::Datastore(_) => Vec::new(),
     }
 }
 

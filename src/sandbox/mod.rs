@@ -69,7 +69,7 @@ pub fn create_with(root: &Path, program: &Path) -> io::Result<()> {
         std::os::unix::fs::symlink(root.join("bin/prop"), tool)?;
     }
     if !root.join("plugins.json").exists() {
-        world.set_datastores(&[("mysql", "1.44.3"), ("postgres", "1.48.0"), ("redis", "1.43.0")])?;
+        world.set_datastores(&[])?;
     }
     Ok(())
 }
@@ -126,10 +126,14 @@ impl World {
     pub fn set_datastores(&self, all: &[(&str, &str)]) -> io::Result<()> {
         let all: BTreeMap<&str, &str> = all.iter().copied().collect();
         // A plugin's directory is what others know it by.
-        let available = self.lib().join("plugins/available");
-        world::remove_dir(&available)?;
-        for name in all.keys() {
-            std::fs::create_dir_all(available.join(name))?;
+        for folder in ["plugins/available", "plugins/enabled"] {
+            let folder = self.lib().join(folder);
+            world::remove_dir(&folder)?;
+            for name in all.keys() {
+                let commands = folder.join(name).join("subcommands");
+                std::fs::create_dir_all(&commands)?;
+                world::write_whole(&commands.join("set"), b"")?;
+            }
         }
         self.set_json("plugins.json", &all)
     }

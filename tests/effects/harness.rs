@@ -99,6 +99,7 @@ impl Bench {
             volumes: &BTreeMap::new(),
             domains: &[],
             remembered: None,
+            stores: &Default::default(),
             policy: &Policy::everything(),
             fetched: &BTreeMap::new(),
             contexts: dokku_compose::map::tree::Contexts::default(),
@@ -128,6 +129,7 @@ impl Bench {
             }
             let name = match &service.kind {
                 Kind::App(app) => self.app(app)?,
+                Kind::Datastore(_) => return Err("no plugin is there".into()),
                 Kind::Container(raw) | Kind::Job(raw) => {
                     self.act(&Action::ContainerRun { spec: Box::new(raw.container.clone()) })?;
                     raw.container.name.clone()

@@ -70,6 +70,7 @@ fn docker(bench: &Bench) {
 fn run_on_an_empty_server(bench: &Bench, script: &str) {
     std::fs::rename(bench.path("world"), bench.path("first")).unwrap();
     bench.ok(&["list"]);
+    dokku_compose::sandbox::World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0")]).unwrap();
     docker(bench);
     let path = format!("{}:{}:/usr/bin:/bin", bench.path("world/bin").display(), bench.path("tools").display());
     let output =
@@ -131,6 +132,7 @@ fn a_script_of_apps_made_by_hand_links_their_datastores() {
     let bench = Bench::new();
     bench.ok(&["list"]);
     bench.dokku(&["apps:create", "one"]);
+    dokku_compose::sandbox::World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0")]).unwrap();
     bench.dokku(&["postgres:create", "db"]);
     bench.dokku(&["postgres:link", "--no-restart", "db", "one"]);
     bench.dokku(&["config:set", "--no-restart", "one", "MODE=hand"]);

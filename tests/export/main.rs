@@ -177,6 +177,7 @@ fn apps_made_by_hand_become_a_stack_that_imports_to_equal_apps() {
     let bench = Bench::new();
     bench.ok(&["list"]);
     bench.dokku(&["apps:create", "one"]);
+    dokku_compose::sandbox::World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0")]).unwrap();
     bench.dokku(&["postgres:create", "db"]);
     bench.dokku(&["postgres:link", "--no-restart", "db", "one"]);
     bench.dokku(&["config:set", "--no-restart", "one", "MODE=hand", "API_TOKEN=tok-en-12345"]);

@@ -67,7 +67,9 @@ fn round_trip(name: &str, request: &Request, observed: Observed) -> Outcome {
         std::fs::write(out.join(Path::new(place).file_name().unwrap()), key).unwrap();
     }
     // The administrator of both servers is one.
-    let _ = std::fs::copy(dir.join("policy.json"), out.join("policy.json"));
+    for file in ["policy.json", "server.json"] {
+        let _ = std::fs::copy(dir.join(file), out.join(file));
+    }
     std::fs::write(out.join(".env"), dotenv(&written.values, false)).unwrap();
     let last = Last { jobs: jobs(&desired), desired: remembered, version: 1, ..Last::default() };
     let again = plan_of(&out, &Request::new(&out), &server.observed, Some(&last));
@@ -103,9 +105,16 @@ fn kept_texts(desired: &Desired) -> BTreeMap<String, String> {
     let raws = desired.services.values().filter_map(|service| match &service.kind {
         Kind::Container(raw) | Kind::Job(raw) => raw.build.as_ref(),
         Kind::App(app) => app.build.as_ref(),
+        Kind::Datastore(_) => None,
+    });
+    let mut stores = desired.clone();
+    let stores = stores.services.values_mut().filter_map(|service| match &mut service.kind {
+        Kind::Datastore(store) => Some(store.secrets_mut().into_iter().map(|secret| &*secret).collect::<Vec<_>>()),
+        _ => None,
     });
     raws.flat_map(|build| build.args.values())
         .chain(texts)
+        .chain(stores.flatten())
         .map(|value| (value.digest().to_owned(), value.expose().unwrap().to_owned()))
         .collect()
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use dokku_compose::compose::{Disk, Request, load};
 use dokku_compose::diag::{Diagnostic, Severity, Sources, Style, render};
 use dokku_compose::docker::{ImageFacts, NetworkFacts, VolumeFacts};
+use dokku_compose::map::datastores::Stores;
 use dokku_compose::map::fates::Tally;
 use dokku_compose::map::policy::Policy;
 use dokku_compose::map::resources::Desired;
@@ -92,6 +93,7 @@ pub(crate) fn policy_plan(
         volumes: &observed.volumes,
         domains: &domains,
         remembered: last.map(|last| &last.desired),
+        stores: &stores(dir),
         policy,
         fetched: &fetched,
         reserved: &reserved,
@@ -134,6 +136,17 @@ fn positions(project: &Project, sources: &Sources, desired: &Desired) -> BTreeMa
     out
 }
 
+/// The datastore plugins that a case's server has, and the services that are there and somebody else's.
+fn stores(dir: &Path) -> Stores {
+    let there = std::fs::read_to_string(dir.join("server.json")).unwrap_or_else(|_| "{}".to_owned());
+    let there: There = serde_json::from_str(&there).unwrap();
+    Stores {
+        installed: there.plugins.into_iter().map(|plugin| (plugin, true)).collect(),
+        taken: there.services.into_iter().collect(),
+        ..Stores::default()
+    }
+}
+
 fn drawn(dir: &Path, found: &[Diagnostic], sources: &Sources) -> String {
     let all: Vec<String> = found.iter().map(|finding| render(finding, sources, Style::default())).collect();
     place_free(&all.join("\n\n"), dir)
@@ -145,7 +158,7 @@ pub(crate) fn place_free(text: &str, dir: &Path) -> String {
 }
 
 /// What a case's `server.json` says is there before the import: `images` by reference, with what differs from an image
-/// that declares nothing, and names of `volumes` and `networks`.
+/// that declares nothing, and names of `volumes`, `networks`, datastore `plugins` and their `services`.
 pub(crate) fn server(dir: &Path) -> Observed {
     let mut observed = Observed::default();
     let Ok(text) = std::fs::read_to_string(dir.join("server.json")) else { return observed };
@@ -179,6 +192,10 @@ struct There {
     networks: Vec<String>,
     /// Of a network.
     subnets: BTreeMap<String, String>,
+    /// Datastore plugins.
+    plugins: Vec<String>,
+    /// Services of others, `postgres:shop-db`.
+    services: Vec<String>,
     /// Containers outside of the project that run with a volume.
     volume_users: BTreeMap<String, Vec<String>>,
 }

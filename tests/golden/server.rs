@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dokku_compose::docker::{ContainerFacts, ContainerSpec, ImageFacts, NetworkFacts, VolumeFacts};
-use dokku_compose::map::resources::{AppHooks, FileContent, Source};
-use dokku_compose::observe::{Observed, ObservedApp};
+use dokku_compose::map::resources::{AppHooks, FileContent, Source, StoreSpec};
+use dokku_compose::observe::{Observed, ObservedApp, ObservedStore};
 use dokku_compose::plan::{Action, Plan, Release};
 
 use crate::project::KEY;
@@ -150,6 +150,33 @@ impl Server {
             | Action::ImageKeep { .. }
             | Action::Await { .. } => {}
             Action::ReleaseRestore { app, release } => self.restore(app, release),
+            Action::DatastoreCreate { store } => {
+                let there = ObservedStore {
+                    image: format!("{}:{}", store.image, store.version),
+                    status: "running".into(),
+                    networks: store.networks.iter().map(|(network, _)| network.clone()).collect(),
+                };
+                assert!(self.observed.stores.insert(store.key(), there).is_none(), "the service exists");
+            }
+            Action::DatastoreDestroy { plugin, service, .. } => {
+                drop(self.observed.stores.remove(&format!("{plugin}:{service}")))
+            }
+            Action::DatastoreSetup { .. } | Action::DatastoreAwait { .. } | Action::DatastoreExpose { .. } => {}
+            Action::DatastoreLink { plugin, service, app } => {
+                let option = link_option(plugin, service);
+                self.options(app, "deploy").push(option);
+            }
+            Action::DatastoreUnlink { plugin, service, app } => {
+                let option = link_option(plugin, service);
+                if self.observed.apps.contains_key(app) {
+                    self.options(app, "deploy").retain(|one| *one != option);
+                }
+            }
+            Action::DatastoreNetworks { plugin, service, networks } => {
+                self.store(plugin, service).networks.clone_from(networks)
+            }
+            Action::DatastoreStart { plugin, service } => self.store(plugin, service).status = "running".into(),
+            Action::DatastoreStop { plugin, service } => self.store(plugin, service).status = String::new(),
             Action::Stop { app } => drop(self.observed.app_containers.remove(app)),
             Action::ImagePull { image, .. } => self.image(image),
             Action::ImageBuild { spec } => self.image(&spec.tag),
@@ -176,6 +203,10 @@ impl Server {
                 }
             }
         }
+    }
+
+    fn store(&mut self, plugin: &str, service: &str) -> &mut ObservedStore {
+        self.observed.stores.get_mut(&format!("{plugin}:{service}")).unwrap()
     }
 
     fn create(&mut self, app: &str) {
@@ -288,4 +319,9 @@ impl Server {
         facts.id = self.started(&facts);
         assert!(self.observed.containers.insert(spec.name.clone(), facts).is_none(), "{} is in use", spec.name);
     }
+}
+
+/// The option by which an app is linked to a service.
+fn link_option(plugin: &str, service: &str) -> String {
+    StoreSpec { plugin: plugin.into(), service: service.into(), ..StoreSpec::default() }.link_option()
 }

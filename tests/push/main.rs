@@ -287,7 +287,7 @@ fn an_app_that_does_not_take_pushes_is_as_it_was() {
     bench.run(&["set", "shop", "git-push", "true"]).refused(&["is deployed and is no compose project"]);
     bench.run(&["create", "shop"]).refused(&["is deployed"]);
     bench.run(&["set", "nosuch", "git-push", "true"]).refused(&["compose:create nosuch"]);
-    bench.run(&["create", "postgres"]).refused(&["name of a Dokku plugin"]);
+    bench.run(&["create", "network"]).refused(&["name of a Dokku plugin"]);
     bench.run(&["create", "a_b"]).refused(&["cannot be a project"]);
 }
 

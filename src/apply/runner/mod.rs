@@ -2,6 +2,7 @@
 
 mod await_gate;
 mod containers;
+mod datastore;
 mod files;
 mod release;
 
@@ -82,6 +83,7 @@ fn tail(text: &str, lines: usize) -> Vec<String> {
 }
 
 pub use await_gate::await_container;
+pub use datastore::Maker;
 
 /// How a container of an app joins a network: by name only where it serves, so that a one-off run is not found in
 /// the service's place.
@@ -89,7 +91,7 @@ pub fn network_endpoint(endpoint: &EndpointSpec, serves: bool) -> EndpointSpec {
     if serves {
         endpoint.clone()
     } else {
-        EndpointSpec { options: endpoint.options.clone(), ..EndpointSpec::default() }
+        EndpointSpec { options: endpoint.options.clone(), links: endpoint.links.clone(), ..EndpointSpec::default() }
     }
 }
 
@@ -174,6 +176,18 @@ impl ServerRunner {
             Action::ContainerUnstash { name, stash, running } => containers::unstash(one, name, stash, *running),
             Action::JobRun { spec, limit } => containers::job(one, spec, *limit),
             Action::Await { target, gate } => await_gate::wait(one, target, gate),
+            Action::DatastoreCreate { store } => datastore::create(one, store),
+            Action::DatastoreDestroy { plugin, service, of_run } => datastore::destroy(one, plugin, service, *of_run),
+            Action::DatastoreSetup { store, first } => datastore::setup(one, store, *first),
+            Action::DatastoreAwait { store } => datastore::ready(one, store),
+            Action::DatastoreLink { plugin, service, app } => datastore::link(one, plugin, service, app),
+            Action::DatastoreUnlink { plugin, service, app } => datastore::unlink(one, plugin, service, app),
+            Action::DatastoreExpose { plugin, service, ports } => datastore::expose(one, plugin, service, ports),
+            Action::DatastoreNetworks { plugin, service, networks } => {
+                datastore::networks(one, plugin, service, networks)
+            }
+            Action::DatastoreStart { plugin, service } => datastore::start(one, plugin, service),
+            Action::DatastoreStop { plugin, service } => datastore::stop(one, plugin, service),
         }
     }
 }
@@ -282,6 +296,7 @@ impl Step<'_> {
     fn app_destroy(&self, app: &str) -> Ran {
         let proxied = self.runner.site.dokku_root.join(app).join("nginx.conf").exists();
         if self.dokku.app_exists(app)? {
+            let _links = datastore::links_lock(self)?;
             self.call(dokku::apps::destroy(app))?;
         }
         if proxied {

@@ -154,6 +154,7 @@ fn say_skipped(printer: &Printer, prepared: &Prepared) {
 pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
     let mut asked = BTreeSet::new();
     for op in &plan.ops {
+        let mut asked_of = String::new();
         let (command, name) = match &op.action {
             Action::AppCreate { app } => ("apps:create", app.clone()),
             Action::AppDestroy { app } => ("apps:destroy", app.clone()),
@@ -171,6 +172,13 @@ pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
             Action::Start { app } => ("ps:start", app.clone()),
             Action::StorageMount { app, .. } => ("storage:mount", app.clone()),
             Action::ContainerRun { spec } | Action::JobRun { spec, .. } => ("apps:create", spec.name.clone()),
+            // The plugins' own commands, asked before the first of them runs.
+            Action::DatastoreCreate { store } => {
+                asked_of.clear();
+                asked_of.push_str(&store.plugin);
+                asked_of.push_str(":create");
+                (asked_of.as_str(), store.service.clone())
+            }
             Action::ImageBuild { .. } => ("apps:create", format!("{}-{}", plan.project, op.service)),
             Action::ContainerRemove { name } | Action::ContainerStash { name, .. } => ("apps:destroy", name.clone()),
             // Made and removed for the project as a whole.

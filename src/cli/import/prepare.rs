@@ -10,7 +10,7 @@ use crate::cli::args::{ImportArgs, SourceArgs};
 use crate::cli::contexts::{self, Contexts};
 use crate::cli::load::{self, Input};
 use crate::cli::session::Session;
-use crate::cli::{Exit, Failed, push, transformers, validators};
+use crate::cli::{Exit, Failed, push, stores, transformers, validators};
 use crate::diag::{Diagnostics, Span};
 use crate::docker::ImageBuildSpec;
 use crate::dokku::FLOOR;
@@ -82,6 +82,7 @@ pub(in crate::cli) fn prepare(
         images: input.project.services.values().filter_map(|service| service.image.clone()).collect(),
     };
     let mut observed = observe::server(&session.dokku, session.engine.as_ref(), &wanted)?;
+    let stores = stores::read(session, args, project, &input.project, state, &mut observed)?;
     let policy = match &source.pushed {
         Some(root) => {
             let rules = push::rules(session);
@@ -111,6 +112,7 @@ pub(in crate::cli) fn prepare(
             volumes: &observed.volumes,
             domains: &observed.domains,
             remembered: state.map(|state| &state.desired),
+            stores: &stores,
             policy: &policy,
             fetched: &contexts.fetched,
             reserved: &reserved,
@@ -144,7 +146,10 @@ pub(in crate::cli) fn prepare(
     if let Some(state) = state.filter(|_| args.accept) {
         accept::take_over(&mut desired, &state.desired, &observed, &mut accepted);
     }
-    let last = state.map(last);
+    let mut last = state.map(last);
+    if let (Some(state), Some(last)) = (state, &mut last) {
+        unseal_stores(&mut last.desired, &versions::secrets(&session.project_dir(project)?, state.version)?);
+    }
     let positions = positions(&input, &desired);
     let inputs = Inputs {
         desired: &desired,
@@ -158,6 +163,11 @@ pub(in crate::cli) fn prepare(
     printer.diagnostics(&found, &input.loaded.sources);
     if found.has_errors() {
         return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
+    }
+    if state.is_none() && !printer.is_json() {
+        for line in stores::advice(&desired, &stores) {
+            printer.detail(&line);
+        }
     }
     let warned = |items: &[crate::diag::Diagnostic]| {
         items.iter().filter(|item| item.severity == crate::diag::Severity::Warning).count()
@@ -210,6 +220,7 @@ fn images(desired: &Desired) -> BTreeSet<String> {
                 out.insert(raw.container.image.clone());
                 &raw.build
             }
+            Kind::Datastore(_) => continue,
         };
         build.iter().for_each(|spec| built(spec, &mut out));
     }
@@ -353,6 +364,18 @@ pub(in crate::cli) fn last(state: &State) -> Last {
         version: state.version,
         left: state.left.clone(),
         networks: state.created.networks.clone(),
+    }
+}
+
+/// What a datastore was set up with last gets its passwords back: an undo sets them again.
+fn unseal_stores(desired: &mut Desired, secrets: &BTreeMap<String, String>) {
+    for service in desired.services.values_mut() {
+        let Kind::Datastore(store) = &mut service.kind else { continue };
+        for secret in store.secrets_mut() {
+            if let Some(text) = secrets.get(secret.digest()) {
+                secret.unseal(text.clone());
+            }
+        }
     }
 }
 

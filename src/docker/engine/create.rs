@@ -78,6 +78,7 @@ fn endpoint(spec: &EndpointSpec) -> models::EndpointSettings {
         aliases: list(&spec.aliases),
         mac_address: text(&spec.mac),
         driver_opts: map(&spec.options),
+        links: list(&spec.links),
         ..Default::default()
     }
 }
@@ -120,7 +121,8 @@ pub(super) fn container_body(
     exposed.dedup();
     let first = spec.networks.first().filter(|_| spec.network_mode.is_empty());
     let networking_config = first.map(|(name, given)| {
-        let settings = models::EndpointSettings { links: list(&spec.links), ..endpoint(given) };
+        let links: Vec<String> = spec.links.iter().chain(&given.links).cloned().collect();
+        let settings = models::EndpointSettings { links: list(&links), ..endpoint(given) };
         models::NetworkingConfig { endpoints_config: Some(HashMap::from([(name.clone(), settings)])) }
     });
     Ok(models::ContainerCreateBody {

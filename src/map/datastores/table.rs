@@ -2,6 +2,7 @@
 //! (`mongo-express` is not mongo).
 
 /// One official datastore plugin and the images that it could run.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Datastore {
     /// Plugin name, as in `dokku postgres:create`.
     pub plugin: &'static str,

@@ -129,7 +129,9 @@ impl Engine for SandboxEngine {
 
     fn network_connect(&self, network: &str, container: &str, endpoint: &EndpointSpec) -> EngineResult<()> {
         self.call(&["network_connect", network, container], |state| {
-            state.connect(network, container, &endpoint.aliases, &endpoint.ipv4)
+            state.connect(network, container, &endpoint.aliases, &endpoint.ipv4)?;
+            state.container_mut(container)?.links.extend(endpoint.links.iter().cloned());
+            Ok(())
         })
     }
 
@@ -268,6 +270,7 @@ impl Engine for SandboxEngine {
             let (container, networks) = described(spec, state)?;
             let id = state.create(&self.world, container)?;
             for (network, endpoint) in &networks {
+                state.container_mut(&id)?.links.extend(endpoint.links.iter().cloned());
                 if let Err(error) = state.connect(network, &id, &endpoint.aliases, &endpoint.ipv4) {
                     state.remove(&id);
                     return Err(error);

@@ -1,5 +1,7 @@
 //! The datastore plugins: a service is a container `dokku.TYPE.NAME` and files below `services/TYPE/NAME`.
 
+mod client;
+
 use std::path::PathBuf;
 
 use super::super::ctx::{Answer, Args, Ctx, Stop, fail};
@@ -152,8 +154,8 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         "links" => links,
         "app-links" => app_links,
         "destroy" => destroy,
-        "connect" => connect,
-        "enter" => |ctx, kind, words| existing(ctx, kind, words, &[]).map(drop),
+        "connect" => client::connect,
+        "enter" => client::enter,
         "expose" => expose,
         "unexpose" => unexpose,
         "set" => set,
@@ -212,7 +214,7 @@ impl Service<'_> {
     }
 
     fn database(&self) -> String {
-        self.name.replace(['.', '-'], "_")
+        self.file("DATABASE_NAME")
     }
 
     fn dsn(&self) -> String {
@@ -253,7 +255,15 @@ fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     let args = Args::parse(words, &known, false)?;
     let value = |long: &str| {
         let short = CREATE.iter().find(|(_, name)| *name == long).map_or("", |(short, _)| short);
-        args.value(long).or_else(|| args.value(short)).unwrap_or_default().to_owned()
+        let given = args.value(long).or_else(|| args.value(short)).unwrap_or_default().to_owned();
+        // `service_parse_args` exports the flags' values under these names; what no flag gives is the caller's.
+        let variable = match long {
+            "password" => "SERVICE_PASSWORD",
+            "root-password" => "SERVICE_ROOT_PASSWORD",
+            "custom-env" => "SERVICE_CUSTOM_ENV",
+            _ => return given,
+        };
+        if given.is_empty() { std::env::var(variable).unwrap_or_default() } else { given }
     };
     let Some(name) = args.rest().first().cloned() else {
         return fail("Please specify a valid name for the service");
@@ -287,12 +297,16 @@ fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     } else {
         ctx.warn("Specified password may not be as secure as the auto-generated password");
     }
-    if kind.root && !value("root-password").is_empty() {
+    let mut root = value("root-password");
+    if kind.root && root.is_empty() {
+        root = ctx.world.fresh_id("root password")?[..16].to_owned();
+    } else if kind.root {
         ctx.warn("Specified root password may not be as secure as the auto-generated root password");
     }
     for (file, text) in [
         ("PASSWORD", password),
-        ("ROOTPASSWORD", value("root-password")),
+        ("ROOTPASSWORD", root),
+        ("DATABASE_NAME", service.name.replace(['.', '-'], "_")),
         ("IMAGE", image),
         ("CONFIG_OPTIONS", value("config-options")),
         ("ENV", value("custom-env").replace(';', "\n")),
@@ -700,63 +714,4 @@ fn set(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     let what = if value.is_empty() { format!("Unsetting {key}") } else { format!("Setting {key} to {value}") };
     ctx.head(&what);
     service.put(&key.to_ascii_uppercase().replace('-', "_"), &value)
-}
-
-/// What a service's own client answers, as far as its statements can be told by their first words.
-fn connect(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let (_, service) = existing(ctx, kind, words, &[])?;
-    if !State::load(&ctx.world)?.container(&service.container()).is_some_and(Container::active) {
-        return fail(format!("Service {} container is not running", service.name));
-    }
-    let text = String::from_utf8_lossy(&ctx.read_stdin()?).into_owned();
-    let record = service.root().join("statements.sql");
-    write_whole(&record, format!("{}{text}", read_text(&record)).as_bytes())?;
-    match kind.name {
-        "postgres" => {
-            for statement in text.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
-                let words: Vec<String> = statement.split_whitespace().take(2).map(str::to_uppercase).collect();
-                match words.first().map(String::as_str) {
-                    Some("CREATE" | "ALTER" | "DROP") => ctx.line(&words.join(" ")),
-                    Some("GRANT" | "REVOKE" | "SET") => ctx.line(&words[0]),
-                    _ => {}
-                }
-            }
-            Ok(())
-        }
-        "redis" => {
-            ctx.error_line(
-                "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.",
-            );
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                let reply = if line.trim().eq_ignore_ascii_case("ping") { "PONG" } else { "OK" };
-                ctx.line(reply);
-            }
-            Ok(())
-        }
-        "mysql" | "mariadb" => {
-            // The client is the service's own limited user.
-            for (number, line) in text.lines().enumerate() {
-                for statement in line.split(';').map(str::trim) {
-                    let words: Vec<&str> = statement.split_whitespace().collect();
-                    let [verb, what, name, ..] = words.as_slice() else { continue };
-                    if verb.eq_ignore_ascii_case("create")
-                        && what.eq_ignore_ascii_case("database")
-                        && *name != service.database()
-                    {
-                        for line in ["--------------", statement, "--------------", ""] {
-                            ctx.error_line(line);
-                        }
-                        ctx.error_line(&format!(
-                            "ERROR 1044 (42000) at line {}: Access denied for user '{}'@'%' to database '{name}'",
-                            number + 1,
-                            kind.user
-                        ));
-                        return Err(Stop::Exit(1));
-                    }
-                }
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
 }

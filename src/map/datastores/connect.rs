@@ -1,0 +1,203 @@
+//! Whether the settings of the services that use a datastore fit the user, password and port that it will have.
+//!
+//! Found are URLs (`postgres://app:pw@db:5432/shop`, JDBC, DSN) and sets of variables (`DB_HOST`, `DB_USER` ...). What cannot
+//! work is an error before anything is made; what something else may still bring about (another user, another database) is not.
+
+use indexmap::IndexMap;
+
+use super::store::StoreSpec;
+use super::table::Datastore;
+use crate::map::context::Context;
+use crate::map::resources::{DesiredService, Kind};
+use crate::secret::Secret;
+
+/// What a setting says of a datastore; an empty part says nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Reference {
+    user: String,
+    password: String,
+    port: String,
+    /// The variables that say it.
+    password_in: String,
+    port_in: String,
+}
+
+/// Reports every reference that cannot work.
+pub(in crate::map) fn check(ctx: &Context<'_>, services: &IndexMap<String, DesiredService>) {
+    for store in services.values() {
+        let Kind::Datastore(spec) = &store.kind else { continue };
+        for service in services.values().filter(|service| service.name != store.name) {
+            let Some(model) = ctx.compose.services.get(&service.name) else { continue };
+            if service.networks.is_disjoint(&store.networks) {
+                continue;
+            }
+            let environment: IndexMap<&str, &str> =
+                model.environment.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect();
+            for reference in references(&environment, spec) {
+                judge(ctx, &service.name, &store.name, spec, &reference);
+            }
+        }
+    }
+}
+
+fn judge(ctx: &Context<'_>, service: &str, store: &str, spec: &StoreSpec, reference: &Reference) {
+    let path = |variable: &str| format!("services.{service}.environment.{variable}");
+    let port = Datastore::of_plugin(&spec.plugin).map(|row| row.port.to_string()).unwrap_or_default();
+    if !reference.port.is_empty() && reference.port != port {
+        let message = format!("{service} looks for {store} on port {}, and it listens on {port}", reference.port);
+        let hint = "between containers the container's port counts, not the published one";
+        ctx.error("datastore-reference", &path(&reference.port_in), message, hint);
+    }
+    if !reference.password.is_empty()
+        && let Some((user, password)) = expected(spec, &reference.user)
+        && password.expose().is_some_and(|password| password != reference.password)
+    {
+        let message = format!("{service} has another password for {user} of {store} than {store} itself");
+        let hint = "give both the same, best by one variable of the project";
+        ctx.error("datastore-reference", &path(&reference.password_in), message, hint);
+    }
+}
+
+/// The password that a user of the store has; `None` where the file does not say.
+fn expected<'a>(spec: &'a StoreSpec, user: &str) -> Option<(&'a str, &'a Secret)> {
+    let login = &spec.login;
+    let mysql = spec.plugin == "mysql" || spec.plugin == "mariadb";
+    if mysql && user == "root" {
+        return Some(("root", login.root_password.as_ref()?));
+    }
+    let any = spec.plugin == "redis" && user.is_empty();
+    (any || user == login.user).then_some(())?;
+    Some((login.user.as_str(), login.password.as_ref()?))
+}
+
+fn references(environment: &IndexMap<&str, &str>, spec: &StoreSpec) -> Vec<Reference> {
+    let known = |host: &str| spec.networks.iter().flat_map(|(_, names)| names).any(|name| name == host);
+    let mut out = Vec::new();
+    for (name, value) in environment {
+        if let Some((host, mut reference)) = url(value) {
+            if known(&host) {
+                (reference.password_in, reference.port_in) = ((*name).to_owned(), (*name).to_owned());
+                out.push(reference);
+            }
+            continue;
+        }
+        let (host, port) = value.split_once(':').unwrap_or((value, ""));
+        let prefix = ["HOSTNAME", "HOST", "SERVER", "ADDRESS", "ADDR"].iter().find_map(|end| name.strip_suffix(end));
+        if let (Some(prefix), true) = (prefix, known(host)) {
+            let mut reference = set(environment, prefix);
+            if !port.is_empty() && port.chars().all(|char| char.is_ascii_digit()) {
+                (reference.port, reference.port_in) = (port.to_owned(), (*name).to_owned());
+            }
+            out.push(reference);
+        }
+    }
+    out
+}
+
+/// The variables beside a host's: `DB_USER`, `DB_PASSWORD`, `DB_PORT`.
+fn set(environment: &IndexMap<&str, &str>, prefix: &str) -> Reference {
+    let one = |ends: &[&str]| {
+        ends.iter().find_map(|end| {
+            let (name, value) = environment.get_key_value(format!("{prefix}{end}").as_str())?;
+            Some(((*name).to_owned(), (*value).to_owned()))
+        })
+    };
+    let (_, user) = one(&["USER", "USERNAME", "LOGIN"]).unwrap_or_default();
+    let (password_in, password) = one(&["PASSWORD", "PASS", "PASSWD", "PWD"]).unwrap_or_default();
+    let (port_in, port) = one(&["PORT"]).unwrap_or_default();
+    let port = Some(port).filter(|port| port.chars().all(|char| char.is_ascii_digit())).unwrap_or_default();
+    Reference { user, password, port, password_in, port_in }
+}
+
+/// Host and the rest of a URL of one host; `None` for what is none.
+fn url(text: &str) -> Option<(String, Reference)> {
+    let text = text.trim().strip_prefix("jdbc:").unwrap_or(text.trim());
+    let (scheme, rest) = text.split_once("://")?;
+    if scheme.is_empty() || !scheme.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char)) {
+        return None;
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if host.contains([',', '[']) {
+        return None;
+    }
+    // The drivers of Go write `user:password@tcp(host:port)/database`, without a scheme; that is not looked at.
+    let (host, port) = host.split_once(':').unwrap_or((host, ""));
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let mut out =
+        Reference { user: decoded(user), password: decoded(password), port: port.to_owned(), ..Reference::default() };
+    let query = tail.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    for (name, value) in query.split(['&', ';']).filter_map(|pair| pair.split_once('=')) {
+        match name {
+            "user" if out.user.is_empty() => out.user = decoded(value),
+            "password" if out.password.is_empty() => out.password = decoded(value),
+            _ => {}
+        }
+    }
+    Some((host.to_owned(), out))
+}
+
+/// `%40` to `@`.
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|_| *byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(value) => {
+                out.push(value);
+                at += 3;
+            }
+            None => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let (host, it) = url("postgres://app:p%40w@db:5433/shop?sslmode=disable").unwrap();
+        assert_eq!(
+            (host.as_str(), it.user.as_str(), it.password.as_str(), it.port.as_str()),
+            ("db", "app", "p@w", "5433")
+        );
+        let (host, it) = url("jdbc:mysql://sql/blog?user=writer&password=x%").unwrap();
+        assert_eq!((host.as_str(), it.user.as_str(), it.password.as_str()), ("sql", "writer", "x%"));
+        let (host, it) = url("redis://:pw@cache").unwrap();
+        assert_eq!((host.as_str(), it.user.as_str(), it.password.as_str(), it.port.as_str()), ("cache", "", "pw", ""));
+        for none in ["db", "just text", "mongodb://a,b/x", "://db", "postgres://[::1]:5432/x"] {
+            assert_eq!(url(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn sets_of_variables_are_found_by_their_beginning() {
+        let spec = StoreSpec { networks: vec![("n".into(), vec!["db".into()])], ..StoreSpec::default() };
+        let all: IndexMap<&str, &str> = [
+            ("DB_HOST", "db"),
+            ("DB_USER", "app"),
+            ("DB_PASSWORD", "x"),
+            ("PGHOST", "db:1"),
+            ("PGPASSWORD", "y"),
+            ("HOST", "other"),
+        ]
+        .into_iter()
+        .collect();
+        let found = references(&all, &spec);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!((found[0].user.as_str(), found[0].password_in.as_str()), ("app", "DB_PASSWORD"));
+        assert_eq!(
+            (found[1].port.as_str(), found[1].port_in.as_str(), found[1].password.as_str()),
+            ("1", "PGHOST", "y")
+        );
+    }
+}
