@@ -11,15 +11,18 @@ mod text;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ExitStatus};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 pub use env::{SAFE_PATH, child_env};
@@ -264,11 +267,12 @@ impl<'a> Command<'a> {
         let started = Instant::now();
         let mut group = Group::spawn(&self)?;
         let (events, inbox) = sync_channel(16);
-        group.watch(&events, self.stdin);
+        let pipes = group.watch(&events, self.stdin).map_err(RunError::Wait)?;
         // Only the threads send: once they are all gone, so is the channel.
         drop(events);
         let mut watch = Watch {
             inbox,
+            pipes,
             captures: [Capture::new(self.keep), Capture::new(self.keep)],
             pending: [Lines::default(), Lines::default()],
             lines: self.lines,
@@ -319,12 +323,13 @@ impl Group {
     ///
     /// They are not joined: a background process may hold a pipe long after the child's end. Readers
     /// then go on reading, so that it is not killed by a pipe that nobody reads.
-    fn watch(&mut self, events: &SyncSender<Event>, stdin: Stdin) {
+    fn watch(&mut self, events: &SyncSender<Event>, stdin: Stdin) -> io::Result<Vec<Pipe>> {
+        let mut pipes = Vec::with_capacity(2);
         if let Some(pipe) = self.child.stdout.take() {
-            read(pipe, Stream::Out, events.clone());
+            pipes.push(read(pipe, Stream::Out, events.clone())?);
         }
         if let Some(pipe) = self.child.stderr.take() {
-            read(pipe, Stream::Err, events.clone());
+            pipes.push(read(pipe, Stream::Err, events.clone())?);
         }
         if let Some(pipe) = self.child.stdin.take() {
             feed(pipe, stdin, events.clone());
@@ -337,6 +342,7 @@ impl Group {
             {}
             let _ = events.send(Event::Exited);
         });
+        Ok(pipes)
     }
 
     fn signal(&self, signal: Signal) {
@@ -369,11 +375,32 @@ enum Event {
     StdinFailed(io::Error, ChildStdin),
 }
 
-fn read(mut pipe: impl Read + Send + 'static, stream: Stream, events: SyncSender<Event>) {
+/// A pipe from outside of the thread that reads it.
+struct Pipe {
+    end: OwnedFd,
+    /// Held from the moment that something is read until it is sent.
+    reading: Arc<Mutex<()>>,
+}
+
+impl Pipe {
+    /// Whether all that was written up to now has been sent. On a busy machine the reader may not have run for a while.
+    fn is_drained(&self) -> bool {
+        // A reader that panicked sends no more.
+        let free = !matches!(self.reading.try_lock(), Err(std::sync::TryLockError::WouldBlock));
+        free && ioctl_fionread(&self.end).unwrap_or(0) == 0
+    }
+}
+
+fn read(mut pipe: impl Read + AsFd + Send + 'static, stream: Stream, events: SyncSender<Event>) -> io::Result<Pipe> {
+    let reading = Arc::new(Mutex::new(()));
+    let seen = Pipe { end: pipe.as_fd().try_clone_to_owned()?, reading: Arc::clone(&reading) };
     thread::spawn(move || {
         let mut buffer = vec![0; 64 * 1024];
         let mut listened_to = true;
         loop {
+            // An error comes again from the read.
+            let _ = poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None);
+            let _reading = reading.lock();
             match pipe.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => {
@@ -385,6 +412,7 @@ fn read(mut pipe: impl Read + Send + 'static, stream: Stream, events: SyncSender
         }
         let _ = events.send(Event::Closed);
     });
+    Ok(seen)
 }
 
 fn feed(mut pipe: ChildStdin, stdin: Stdin, events: SyncSender<Event>) {
@@ -406,6 +434,7 @@ fn feed(mut pipe: ChildStdin, stdin: Stdin, events: SyncSender<Event>) {
 /// The state of a run's one waiting loop.
 struct Watch<'a> {
     inbox: Receiver<Event>,
+    pipes: Vec<Pipe>,
     captures: [Capture; 2],
     pending: [Lines; 2],
     lines: Option<LineSink<'a>>,
@@ -446,7 +475,9 @@ impl Watch<'_> {
                 killed = true;
             }
             if let Some(exited) = exited {
-                let silent = now >= self.last_chunk.max(exited) + DRAIN_SILENCE || now >= exited + DRAIN_LIMIT;
+                let silent = now >= self.last_chunk.max(exited) + DRAIN_SILENCE
+                    && self.pipes.iter().all(Pipe::is_drained)
+                    || now >= exited + DRAIN_LIMIT;
                 // A group that is being ended has its whole grace, unless nobody is left in it.
                 if self.open == 0 || (silent && (kill_at.is_none() || killed)) {
                     break;
@@ -473,6 +504,12 @@ impl Watch<'_> {
         }
         if ended != Ended::ByItself {
             group.signal(Signal::KILL);
+        }
+        // What was sent between the last look into the box and the look at the pipes.
+        while let Ok(event) = self.inbox.try_recv() {
+            if let Event::Chunk(stream, bytes) = event {
+                self.take(stream, &bytes);
+            }
         }
         for stream in [Stream::Out, Stream::Err] {
             if let Some(sink) = &mut self.lines {
