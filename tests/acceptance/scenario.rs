@@ -99,6 +99,8 @@ impl<'a> Scenario<'a> {
         });
         let mut args = vec![self.stack.project.as_str(), &source];
         args.extend(more);
+        // The same containers on every server, whatever datastore plugins it has.
+        args.extend(["--datastores", "container"]);
         self.compose_with("import", &args, stdin)
     }
 
