@@ -51,6 +51,9 @@ pub struct Applier<'a> {
     pub limits: Limits,
     /// Set by signals; stops a run, never an undo.
     pub cancel: Cancel,
+    /// Called once all that a committed run leaves behind is done, before its journal closes: whoever dies until then
+    /// is made up for by the next recovery.
+    pub cleaned: Option<&'a (dyn Fn() -> anyhow::Result<()> + Sync)>,
     /// Crashes and write errors on demand, for tests only.
     #[doc(hidden)]
     pub faults: Faults,
@@ -66,6 +69,7 @@ impl<'a> Applier<'a> {
             masker: Masker::default(),
             limits: Limits::default(),
             cancel: Cancel::default(),
+            cleaned: None,
             faults: Faults::from_env(),
         }
     }

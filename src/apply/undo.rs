@@ -230,6 +230,13 @@ impl Applier<'_> {
             warnings.push(message.to_owned());
             return;
         }
+        if let Some(cleaned) = self.cleaned
+            && let Err(error) = cleaned()
+        {
+            let message = format!("what was removed is still counted as the project's: {error:#}");
+            self.observer.on(&Event::Warning { message: &message });
+            warnings.push(message);
+        }
         self.end(journal, run, warnings);
     }
 

@@ -34,10 +34,9 @@ pub(super) fn recover(session: &Session, printer: &Printer, lock: &Lock) -> Resu
         applier.observer = &progress;
     }
     applier.masker = printer.masker();
+    let forget = || super::import::forget_gone(session, lock);
+    applier.cleaned = Some(&forget);
     let recovered = applier.recover()?;
-    if recovered.iter().any(|one| matches!(one.outcome, Outcome::Done { .. })) {
-        super::import::forget_gone(session, lock)?;
-    }
     let mut exit = Exit::Done;
     for one in &recovered {
         let word = match &one.outcome {

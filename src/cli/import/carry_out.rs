@@ -40,8 +40,10 @@ pub(in crate::cli) fn apply(
     applier.masker = printer.masker();
     applier.cancel = cancel;
     applier.limits = limits(args);
-    let began = Instant::now();
     let plan = &prepared.plan;
+    let forget = || commit::forget_pruned(session, lock, plan);
+    applier.cleaned = Some(&forget);
+    let began = Instant::now();
     let outcome = progress.during(|| {
         applier.execute(plan, &run, |results| {
             let done = commit::Done { run: &run, results, runner: &runner, began };
@@ -55,11 +57,6 @@ pub(in crate::cli) fn apply(
         .and_then(|()| metrics::write(session))
     {
         printer.warn(&format!("{error:#}"));
-    }
-    if matches!(outcome, Outcome::Done { .. })
-        && let Err(error) = commit::forget_pruned(session, lock, prepared)
-    {
-        printer.warn(&format!("what was removed is still counted as the project's: {error:#}"));
     }
     commit::store_retention(lock);
     Ok(report(printer, args, prepared, &outcome, began.elapsed()))

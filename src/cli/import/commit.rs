@@ -12,7 +12,7 @@ use crate::apply::runner::ServerRunner;
 use crate::cli::session::Session;
 use crate::map::resources::{Desired, DesiredService, FileContent, Kind, Source};
 use crate::observe;
-use crate::plan::{Action, Kept, Release};
+use crate::plan::{Action, Kept, Plan, Release};
 use crate::state::versions::{self, Version, VersionResult};
 use crate::state::{JobRecord, Lock, Settings, State, store};
 
@@ -232,16 +232,16 @@ fn created(session: &Session, state: &mut State, prepared: &Prepared) {
 
 /// After the cleanup: what it removed is not the project's any more. Whatever is still there stays known, and so does what
 /// the server did not answer for: the run is committed, and the next one asks again.
-pub(in crate::cli) fn forget_pruned(session: &Session, lock: &Lock, prepared: &Prepared) -> Result<()> {
+pub(in crate::cli) fn forget_pruned(session: &Session, lock: &Lock, plan: &Plan) -> Result<()> {
     let removes = |action: &Action| {
         matches!(action, Action::AppDestroy { .. } | Action::ContainerRemove { .. } | Action::NetworkRemove { .. })
     };
-    if !prepared.plan.cleanup.iter().any(removes) {
+    if !plan.cleanup.iter().any(removes) {
         return Ok(());
     }
     let Some(mut state) = State::load(lock.dir())? else { return Ok(()) };
     let before = state.clone();
-    for action in &prepared.plan.cleanup {
+    for action in &plan.cleanup {
         match action {
             Action::AppDestroy { app } if gone(|| Ok(!session.dokku.app_exists(app)?)) => {
                 state.created.apps.remove(app);
