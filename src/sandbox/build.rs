@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::docker::ImageFacts;
 
-use super::engine::state::{Image, State, exit_of};
+use super::engine::container::exit_of;
+use super::engine::state::{Image, State};
 use super::images;
 use super::world::{World, digest};
 

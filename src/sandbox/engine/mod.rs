@@ -1,5 +1,7 @@
 //! The engine that a world plays: images by name, containers, networks, volumes, health. No Docker.
 
+pub(super) mod container;
+mod network;
 pub(super) mod state;
 
 use std::collections::BTreeMap;

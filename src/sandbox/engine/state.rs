@@ -5,9 +5,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::docker::{ContainerFacts, EngineError, EngineResult, ImageFacts, VolumeFacts};
+use crate::docker::{EngineError, EngineResult, ImageFacts, VolumeFacts};
 
-use super::super::behaviour::{Behaviour, Play};
+use super::super::behaviour::Behaviour;
 use super::super::images;
 use super::super::world::{World, digest, millis};
 
@@ -87,7 +87,7 @@ pub(in crate::sandbox) fn refused<T>(status: u16, message: impl Into<String>) ->
     Err(EngineError::Refused { status, message: message.into() })
 }
 
-fn broken(error: io::Error) -> EngineError {
+pub(super) fn broken(error: io::Error) -> EngineError {
     EngineError::Unreachable(error.to_string())
 }
 
@@ -217,103 +217,6 @@ impl State {
             Some(container) => Ok(container),
             None => refused(404, format!("No such container: {name}")),
         }
-    }
-
-    /// A new network; the pools are the caller's or the next free one.
-    pub fn network_create(&mut self, world: &World, name: &str, mut network: Network) -> EngineResult<()> {
-        if self.networks.contains_key(name) {
-            return refused(409, format!("network with name {name} already exists"));
-        }
-        for subnet in &network.subnets {
-            if let Some((other, _)) =
-                self.networks.iter().find(|(_, other)| other.subnets.iter().any(|taken| overlap(taken, subnet)))
-            {
-                return refused(
-                    403,
-                    format!("Pool overlaps with other one on this address space: {subnet} and network {other}"),
-                );
-            }
-        }
-        network.id = world.fresh_id("network").map_err(broken)?;
-        if network.driver.is_empty() {
-            network.driver = "bridge".to_owned();
-        }
-        if network.subnets.is_empty() && network.driver == "bridge" {
-            let free =
-                (18..32).map(|n| format!("172.{n}.0.0/16")).chain((0..16).map(|n| format!("192.168.{}.0/20", n * 16)));
-            let taken = |subnet: &String| {
-                self.networks.values().any(|other| other.subnets.iter().any(|taken| overlap(taken, subnet)))
-            };
-            match free.into_iter().find(|subnet| !taken(subnet)) {
-                Some(subnet) => network.subnets.push(subnet),
-                None => {
-                    return refused(
-                        400,
-                        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
-                    );
-                }
-            }
-        }
-        network.last_host = 1;
-        self.networks.insert(name.to_owned(), network);
-        Ok(())
-    }
-
-    /// Removes a network that no running container is on.
-    pub fn network_remove(&mut self, name: &str) -> EngineResult<()> {
-        let Some(network) = self.networks.get(name) else {
-            return refused(404, format!("network {name} not found"));
-        };
-        if matches!(name, "bridge" | "host" | "none") {
-            return refused(403, format!("{name} is a pre-defined network and cannot be removed"));
-        }
-        let active = |container: &&Container| container.networks.contains_key(name) && container.active();
-        if self.containers.values().any(|container| active(&container)) {
-            return refused(
-                403,
-                format!("error while removing network: network {name} id {} has active endpoints", network.id),
-            );
-        }
-        self.networks.remove(name);
-        Ok(())
-    }
-
-    /// Puts a container on a network; an address of its own pool is given where none is asked for.
-    pub fn connect(&mut self, network: &str, container: &str, aliases: &[String], address: &str) -> EngineResult<()> {
-        let id = self.container_mut(container)?.id.clone();
-        if self.containers[&id].networks.contains_key(network) {
-            return Ok(());
-        }
-        let taken: Vec<String> = self
-            .containers
-            .values()
-            .filter(|other| other.active() || other.status == "created")
-            .filter_map(|other| other.networks.get(network).map(|endpoint| endpoint.address.clone()))
-            .collect();
-        let Some(facts) = self.networks.get_mut(network) else {
-            return refused(404, format!("network {network} not found"));
-        };
-        let given = if address.is_empty() {
-            loop {
-                facts.last_host += 1;
-                let next = facts.subnets.first().map(|subnet| host(subnet, facts.last_host)).unwrap_or_default();
-                if next.is_empty() || !taken.contains(&next) {
-                    break next;
-                }
-            }
-        } else if !facts.subnets.iter().any(|subnet| overlap(subnet, &format!("{address}/32"))) {
-            return refused(
-                400,
-                format!("invalid endpoint settings: no configured subnet contains IP address {address}"),
-            );
-        } else if taken.iter().any(|taken| taken == address) {
-            return refused(403, "Address already in use");
-        } else {
-            address.to_owned()
-        };
-        let endpoint = Endpoint { aliases: aliases.to_vec(), address: given, fixed: !address.is_empty() };
-        self.container_mut(container)?.networks.insert(network.to_owned(), endpoint);
-        Ok(())
     }
 
     /// Adds a container that was described; name and ports are checked as the engine does.
@@ -463,137 +366,6 @@ impl State {
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
     }
-
-    /// The addresses that `name` resolves to for who is on `networks` and has `links`.
-    pub fn resolve(&self, networks: &[String], links: &[String], name: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        for network in networks {
-            for container in self.containers.values().filter(|container| container.active()) {
-                let Some(endpoint) = container.networks.get(network) else { continue };
-                let linked = links.iter().any(|link| {
-                    link.split_once(':').is_some_and(|(target, alias)| alias == name && target == container.name)
-                });
-                let named = network != "bridge"
-                    && (container.name == name
-                        || endpoint.aliases.iter().any(|alias| alias == name)
-                        || container.hostname == name
-                        || container.id[..12] == *name);
-                if (named || linked) && !found.contains(&endpoint.address) {
-                    found.push(endpoint.address.clone());
-                }
-            }
-        }
-        found
-    }
-}
-
-impl Container {
-    /// Whether it holds its ports and addresses.
-    pub fn active(&self) -> bool {
-        matches!(self.status.as_str(), "running" | "restarting" | "paused")
-    }
-
-    /// Its name as a test would write it: an app's container keeps its plain name while it is new.
-    fn plain_name(&self) -> &str {
-        self.name.split(".upcoming-").next().unwrap_or(&self.name)
-    }
-
-    /// What it does once started.
-    pub fn play(&self, behaviour: &Behaviour) -> Play {
-        let app = self.labels.get("com.dokku.app-name").map_or("", String::as_str);
-        let names = [self.plain_name(), app, self.image.as_str()];
-        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-        let mut play = behaviour.of(&names);
-        if play.exit.is_none() {
-            let words: Vec<&str> = self.entrypoint.iter().chain(&self.command).map(String::as_str).collect();
-            play.exit = exit_of(&words);
-        }
-        if play.crash_loop && play.exit.is_none() {
-            play.exit = Some(1);
-        }
-        play
-    }
-
-    /// Lets the time pass that has passed.
-    pub fn refresh(&mut self, play: &Play) {
-        let Some(code) = play.exit else { return };
-        if !self.active() || millis() < self.started_ms + play.after_ms {
-            return;
-        }
-        self.exit_code = code;
-        let (policy, limit) = self
-            .restart
-            .split_once(':')
-            .map_or((self.restart.as_str(), 0), |(policy, limit)| (policy, limit.parse().unwrap_or(0)));
-        let again = match policy {
-            "always" | "unless-stopped" => true,
-            "on-failure" => code != 0 && (limit == 0 || limit > 7),
-            _ => play.crash_loop,
-        };
-        self.status = if again { "restarting" } else { "exited" }.to_owned();
-        self.restarts = if again {
-            7
-        } else if policy == "on-failure" && code != 0 {
-            limit
-        } else {
-            0
-        };
-    }
-
-    /// `starting`, `healthy`, `unhealthy` or empty.
-    pub fn health(&self, play: &Play) -> String {
-        if !self.health_check || self.status != "running" {
-            return String::new();
-        }
-        let waits = millis() < self.started_ms + play.healthy_after_ms;
-        match play.health.as_str() {
-            _ if waits => "starting".to_owned(),
-            "" => "healthy".to_owned(),
-            other => other.to_owned(),
-        }
-    }
-
-    /// As the engine's calls tell it.
-    pub fn facts(&self, behaviour: &Behaviour) -> ContainerFacts {
-        let play = self.play(behaviour);
-        ContainerFacts {
-            error: String::new(),
-            id: self.id.clone(),
-            name: self.name.clone(),
-            image: self.image.clone(),
-            image_id: self.image_id.clone(),
-            status: self.status.clone(),
-            health: self.health(&play),
-            exit_code: self.exit_code,
-            restarts: self.restarts,
-            started_at: if self.started_ms == 0 { String::new() } else { super::rfc3339(self.started_ms) },
-            labels: self.labels.clone(),
-            networks: self.networks.iter().map(|(name, endpoint)| (name.clone(), endpoint.address.clone())).collect(),
-            mounts: self
-                .mounts
-                .iter()
-                .map(|mount| mount.split(':').next().unwrap_or_default().to_owned())
-                .filter(|source| !source.is_empty())
-                .collect(),
-        }
-    }
-}
-
-/// The exit code of a command that plainly ends at once; `None`: it runs.
-pub(in crate::sandbox) fn exit_of(words: &[&str]) -> Option<i64> {
-    match words {
-        ["true"] | ["/bin/true"] => Some(0),
-        ["false"] | ["/bin/false"] => Some(1),
-        ["sh" | "/bin/sh" | "bash" | "/bin/bash", "-c", script] => {
-            let words: Vec<&str> = script.split_whitespace().collect();
-            match words.as_slice() {
-                ["exit", code] => code.parse().ok(),
-                ["exec", rest @ ..] => exit_of(rest),
-                other => exit_of(other),
-            }
-        }
-        _ => None,
-    }
 }
 
 /// `ADDRESS:PORT/PROTOCOL` of a published port; `None` where the engine chooses.
@@ -614,24 +386,4 @@ fn clash(a: &str, b: &str) -> bool {
         }
         _ => false,
     }
-}
-
-fn range(cidr: &str) -> Option<(u32, u32)> {
-    let (address, bits) = cidr.split_once('/')?;
-    let address: std::net::Ipv4Addr = address.parse().ok()?;
-    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
-    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-    let first = u32::from(address) & mask;
-    Some((first, first | !mask))
-}
-
-fn overlap(a: &str, b: &str) -> bool {
-    match (range(a), range(b)) {
-        (Some(a), Some(b)) => a.0 <= b.1 && b.0 <= a.1,
-        _ => false,
-    }
-}
-
-fn host(subnet: &str, number: u32) -> String {
-    range(subnet).map(|(first, _)| std::net::Ipv4Addr::from(first + number).to_string()).unwrap_or_default()
 }

@@ -1,6 +1,8 @@
 //! The datastore plugins: a service is a container `dokku.TYPE.NAME` and files below `services/TYPE/NAME`.
 
 mod client;
+mod kinds;
+mod links;
 
 use std::path::PathBuf;
 
@@ -8,123 +10,8 @@ use super::super::ctx::{Answer, Args, Ctx, Stop, fail};
 use super::super::engine::state::{Container, State};
 use super::super::world::{World, names, read_text, remove_dir, remove_file, write_whole};
 use super::super::{deploy, triggers};
-use super::{config, docker_options};
-
-/// What differs between the plugins.
-struct Kind {
-    name: &'static str,
-    title: &'static str,
-    image: &'static str,
-    port: u16,
-    alias: &'static str,
-    scheme: &'static str,
-    /// User of the DSN; `@` is the service's name.
-    user: &'static str,
-    /// Whether the DSN has a password and a database.
-    password: bool,
-    database: bool,
-    config_dir: &'static str,
-    root: bool,
-}
-
-const KINDS: &[Kind] = &[
-    Kind {
-        name: "postgres",
-        title: "Postgres",
-        image: "postgres:18.4",
-        port: 5432,
-        alias: "DATABASE",
-        scheme: "postgres",
-        user: "postgres",
-        password: true,
-        database: true,
-        config_dir: "data",
-        root: false,
-    },
-    Kind {
-        name: "mysql",
-        title: "MySQL",
-        image: "mysql:9.7.0",
-        port: 3306,
-        alias: "DATABASE",
-        scheme: "mysql",
-        user: "mysql",
-        password: true,
-        database: true,
-        config_dir: "config",
-        root: true,
-    },
-    Kind {
-        name: "mariadb",
-        title: "MariaDB",
-        image: "mariadb:12.2.2",
-        port: 3306,
-        alias: "DATABASE",
-        scheme: "mysql",
-        user: "mariadb",
-        password: true,
-        database: true,
-        config_dir: "config",
-        root: true,
-    },
-    Kind {
-        name: "redis",
-        title: "Redis",
-        image: "redis:8.8.0",
-        port: 6379,
-        alias: "REDIS",
-        scheme: "redis",
-        user: "",
-        password: true,
-        database: false,
-        config_dir: "config",
-        root: false,
-    },
-    Kind {
-        name: "mongo",
-        title: "Mongo",
-        image: "mongo:8.2.9",
-        port: 27017,
-        alias: "MONGO",
-        scheme: "mongodb",
-        user: "@",
-        password: true,
-        database: true,
-        config_dir: "config",
-        root: true,
-    },
-    Kind {
-        name: "rabbitmq",
-        title: "RabbitMQ",
-        image: "rabbitmq:4.3.1-management",
-        port: 5672,
-        alias: "RABBITMQ",
-        scheme: "amqp",
-        user: "@",
-        password: true,
-        database: true,
-        config_dir: "config",
-        root: false,
-    },
-    Kind {
-        name: "memcached",
-        title: "Memcached",
-        image: "memcached:1.6.42",
-        port: 11211,
-        alias: "MEMCACHED",
-        scheme: "memcached",
-        user: "",
-        password: false,
-        database: false,
-        config_dir: "config",
-        root: false,
-    },
-];
-
-const COLOURS: [&str; 16] = [
-    "AQUA", "BLACK", "BLUE", "FUCHSIA", "GRAY", "GREEN", "LIME", "MAROON", "NAVY", "OLIVE", "PURPLE", "RED", "SILVER",
-    "TEAL", "WHITE", "YELLOW",
-];
+use kinds::{KINDS, Kind};
+pub(in crate::sandbox) use links::unlink_all;
 
 const CREATE: &[(&str, &str)] = &[
     ("c", "config-options"),
@@ -148,11 +35,11 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         "exists" => exists,
         "info" => info,
         "list" => list,
-        "link" => link,
-        "unlink" => unlink,
-        "linked" => linked,
-        "links" => links,
-        "app-links" => app_links,
+        "link" => links::link,
+        "unlink" => links::unlink,
+        "linked" => links::linked,
+        "links" => links::links,
+        "app-links" => links::app_links,
         "destroy" => destroy,
         "connect" => client::connect,
         "enter" => client::enter,
@@ -468,152 +355,6 @@ fn list(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     ctx.head(&format!("{} services", kind.title));
     for name in all {
         ctx.line(&name);
-    }
-    Ok(())
-}
-
-/// The variable by which an app knows a service.
-fn variable(world: &World, app: &str, dsn: &str) -> Option<String> {
-    let fits = |value: &str| value == dsn || value.strip_prefix(dsn).is_some_and(|rest| rest.starts_with('?'));
-    config::load(world, app).into_iter().find(|(_, value)| fits(value)).map(|(key, _)| key)
-}
-
-fn service_and_app<'a>(
-    ctx: &Ctx,
-    kind: &'a Kind,
-    words: &[String],
-    known: &[&str],
-) -> Answer<(Args, Service<'a>, String)> {
-    let (args, service) = existing(ctx, kind, words, known)?;
-    let Some(app) = args.rest().get(1).cloned() else {
-        return fail("Please specify an app to run the command on");
-    };
-    ctx.need_app(&app)?;
-    Ok((args, service, app))
-}
-
-fn no_restart(ctx: &Ctx, args: &Args) -> bool {
-    args.has("no-restart") || args.has("n") || ctx.globals.all.iter().any(|flag| flag == "--no-restart")
-}
-
-fn link(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let (args, service, app) = service_and_app(ctx, kind, words, &["alias=", "a=", "querystring=", "q="])?;
-    let dsn = service.dsn();
-    if let Some(name) = variable(&ctx.world, &app, &dsn) {
-        return fail(format!("Already linked as {name}"));
-    }
-    let variables = config::load(&ctx.world, &app);
-    let name = match args.value("alias").or(args.value("a")) {
-        Some(alias) => {
-            let alias = alias.to_ascii_uppercase();
-            let name = format!("{}_URL", alias.strip_suffix("_URL").unwrap_or(&alias));
-            if variables.contains_key(&name) {
-                return fail(format!("Specified alias {} already in use", name.trim_end_matches("_URL")));
-            }
-            name
-        }
-        None => {
-            let usual = format!("{}_URL", kind.alias);
-            let coloured =
-                COLOURS.iter().map(|colour| format!("DOKKU_{}_{colour}_URL", kind.name.to_ascii_uppercase()));
-            match [usual].into_iter().chain(coloured).find(|name| !variables.contains_key(name)) {
-                Some(name) => name,
-                None => return fail("Unable to use default or generated URL alias"),
-            }
-        }
-    };
-    let option = [service.link_option()];
-    for phase in ["build", "deploy", "run"] {
-        docker_options::edit(&ctx.world, &app, "_default_", phase, &option, true)?;
-    }
-    let mut links = service.links();
-    links.push(app.clone());
-    links.sort();
-    links.dedup();
-    service.put("LINKS", &links.join("\n"))?;
-    let query = args.value("querystring").or(args.value("q")).map(|query| format!("?{query}")).unwrap_or_default();
-    let value = format!("{dsn}{query}");
-    config::put(&ctx.world, &app, &[(&name, &value)])?;
-    ctx.step("Setting config vars");
-    ctx.detail(&format!("{name}:  {value}"));
-    changed(ctx, &args, &app)
-}
-
-fn changed(ctx: &mut Ctx, args: &Args, app: &str) -> Answer {
-    if no_restart(ctx, args) {
-        ctx.detail("Skipping restart of linked app");
-        return Ok(());
-    }
-    if deploy::deployed(&ctx.world, app) {
-        ctx.step(&format!("Restarting app {app}"));
-        ctx.merged = true;
-        return deploy::release_and_deploy(ctx, app);
-    }
-    Ok(())
-}
-
-fn unlink(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let (args, service, app) = service_and_app(ctx, kind, words, &[])?;
-    let Some(name) = variable(&ctx.world, &app, &service.dsn()) else {
-        return fail(format!("Not linked to app {app}"));
-    };
-    drop_link(ctx, &service, &app)?;
-    ctx.step(&format!("Unsetting {name}"));
-    changed(ctx, &args, &app)
-}
-
-fn drop_link(ctx: &Ctx, service: &Service<'_>, app: &str) -> Answer {
-    let mut variables = config::load(&ctx.world, app);
-    if let Some(name) = variable(&ctx.world, app, &service.dsn()) {
-        variables.remove(&name);
-        config::store(&ctx.world, app, &variables)?;
-    }
-    for phase in ["build", "deploy", "run"] {
-        docker_options::edit(&ctx.world, app, "_default_", phase, &[service.link_option()], false)?;
-    }
-    let links: Vec<String> = service.links().into_iter().filter(|name| name != app).collect();
-    service.put("LINKS", &links.join("\n"))
-}
-
-/// Takes an app that goes from all services; each is told, linked or not.
-pub(in crate::sandbox) fn unlink_all(ctx: &mut Ctx, app: &str) -> Answer {
-    for plugin in ctx.world.datastores().into_keys() {
-        let Some(kind) = KINDS.iter().find(|kind| kind.name == plugin) else { continue };
-        for name in services(&ctx.world, kind.name) {
-            ctx.line(&format!("Unlinking from {name}"));
-            let service = Service { world: ctx.world.clone(), kind, name };
-            drop_link(ctx, &service, app)?;
-        }
-    }
-    Ok(())
-}
-
-fn linked(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let (_, service, app) = service_and_app(ctx, kind, words, &[])?;
-    if service.links().contains(&app) {
-        ctx.step(&format!("Service {} is linked to {app}", service.name));
-        return Ok(());
-    }
-    fail(format!("Service {} is not linked to {app}", service.name))
-}
-
-fn links(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let (_, service) = existing(ctx, kind, words, &[])?;
-    for app in service.links() {
-        ctx.line(&app);
-    }
-    Ok(())
-}
-
-fn app_links(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let args = Args::parse(words, &[], false)?;
-    let app = args.app()?.to_owned();
-    ctx.need_app(&app)?;
-    for name in services(&ctx.world, kind.name) {
-        let service = Service { world: ctx.world.clone(), kind, name };
-        if service.links().contains(&app) {
-            ctx.line(&service.name);
-        }
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::ctx::{Answer, Args, Ctx, Stop, fail};
 use super::super::deploy;
+use super::super::engine::container::exit_of;
 use super::super::engine::rfc3339;
-use super::super::engine::state::{State, exit_of};
+use super::super::engine::state::State;
 use super::super::world::read_text;
 use super::proxy;
 use super::report::{self, Shape};
