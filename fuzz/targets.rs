@@ -1,4 +1,4 @@
-//! What is fuzzed: each target takes any bytes and panics where a promise is broken. `tests/fuzz.rs` replays the kept
+//! What is fuzzed: each target takes any bytes and panics where a promise is broken. `tests/fuzz` replays the kept
 //! inputs through the same functions.
 
 #![allow(dead_code, reason = "each fuzz program uses one of them")]
@@ -44,6 +44,7 @@ pub fn yaml(input: &[u8]) {
         }
         Err(findings) => {
             assert!(!findings.is_empty());
+            assert!(findings.iter().all(|finding| !finding.labels.is_empty()), "{findings:?}");
             check_findings(&findings, &sources);
         }
     }
@@ -185,11 +186,12 @@ fn check_span(text: &str, span: Span) {
 /// Every place of a finding is in its file, and the finding can be drawn.
 fn check_findings(findings: &[Diagnostic], sources: &Sources) {
     for finding in findings {
-        for label in &finding.labels {
+        let drawn = diag::render(finding, sources, diag::Style::default());
+        for (index, label) in finding.labels.iter().enumerate() {
             let source = sources.get(label.span.file).expect("a finding's file is known");
             check_span(&source.text, label.span);
+            assert!(index > 0 || drawn.contains(&format!("{}:", source.name)), "{drawn}");
         }
-        diag::render(finding, sources, diag::Style::default());
     }
 }
 

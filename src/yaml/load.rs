@@ -413,6 +413,4 @@ fn too_deep(place: Span, limit: usize) -> Diagnostic {
 }
 
 #[cfg(test)]
-mod robust;
-#[cfg(test)]
 mod tests;

@@ -129,12 +129,7 @@ fn a_script_asks_for_values_that_it_was_not_given() {
 
 #[test]
 fn a_script_of_apps_made_by_hand_links_their_datastores() {
-    let bench = Bench::new();
-    bench.ok(&["list"]);
-    bench.dokku(&["apps:create", "one"]);
-    dokku_compose::sandbox::World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0")]).unwrap();
-    bench.dokku(&["postgres:create", "db"]);
-    bench.dokku(&["postgres:link", "--no-restart", "db", "one"]);
+    let bench = crate::hand_made();
     bench.dokku(&["config:set", "--no-restart", "one", "MODE=hand"]);
     bench.dokku(&["git:from-image", "one", "acme/one:1"]);
     let script = bench.ok(&["export", "--apps", "one", "--format", "dokku"]);

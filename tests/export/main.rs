@@ -54,6 +54,17 @@ impl Bench {
     }
 }
 
+/// An app `one` made by hand, with a postgres service `db` linked to it.
+fn hand_made() -> Bench {
+    let bench = Bench::new();
+    bench.ok(&["list"]);
+    bench.dokku(&["apps:create", "one"]);
+    dokku_compose::sandbox::World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0")]).unwrap();
+    bench.dokku(&["postgres:create", "db"]);
+    bench.dokku(&["postgres:link", "--no-restart", "db", "one"]);
+    bench
+}
+
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
@@ -174,12 +185,7 @@ fn a_source_that_went_comes_out_of_the_apps_repository() {
 
 #[test]
 fn apps_made_by_hand_become_a_stack_that_imports_to_equal_apps() {
-    let bench = Bench::new();
-    bench.ok(&["list"]);
-    bench.dokku(&["apps:create", "one"]);
-    dokku_compose::sandbox::World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0")]).unwrap();
-    bench.dokku(&["postgres:create", "db"]);
-    bench.dokku(&["postgres:link", "--no-restart", "db", "one"]);
+    let bench = hand_made();
     bench.dokku(&["config:set", "--no-restart", "one", "MODE=hand", "API_TOKEN=tok-en-12345"]);
     bench.dokku(&["docker-options:add", "one", "deploy", "--label=team=x"]);
     bench.dokku(&["resource:limit", "--memory", "64m", "one"]);

@@ -1,9 +1,8 @@
-//! Broken input: whatever is loaded, nothing panics and every place is in the text.
+//! Broken documents, made at random: the promises of the `yaml` target hold for them too.
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::diag::{Sources, render};
+use crate::targets;
 
 /// Pieces of text that mean something to YAML.
 const TOKENS: [&str; 44] = [
@@ -102,58 +101,21 @@ fn edited(document: &str, edits: &[Edit]) -> String {
     characters.into_iter().collect()
 }
 
-fn check_span(text: &str, span: Span) {
-    assert!(text.get(span.start as usize..span.end as usize).is_some(), "{span:?} in {text:?}");
-}
-
-fn check_tree(text: &str, node: &Node) {
-    check_span(text, node.span);
-    match &node.kind {
-        Kind::Scalar(_) => {}
-        Kind::Seq(items) => items.iter().for_each(|item| check_tree(text, item)),
-        Kind::Map(map) => {
-            for entry in map.entries.values() {
-                check_span(text, entry.key);
-                check_tree(text, &entry.value);
-            }
-        }
-    }
-}
-
-fn check(text: &str) {
-    match load(text, FileId(0), &Limits::default()) {
-        Ok(documents) => documents.iter().for_each(|node| check_tree(text, node)),
-        Err(findings) => {
-            assert!(!findings.is_empty());
-            let mut sources = Sources::default();
-            sources.add("broken.yaml", text);
-            for finding in &findings {
-                assert!(!finding.labels.is_empty(), "{finding:?}");
-                finding.labels.iter().for_each(|label| check_span(text, label.span));
-                let drawn = render(finding, &sources, crate::diag::Style::default());
-                assert!(drawn.contains("broken.yaml:"), "{drawn}");
-            }
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn broken_documents(document in 0..DOCUMENTS.len(), edits in edits()) {
-        check(&edited(DOCUMENTS[document], &edits));
+        targets::yaml(edited(DOCUMENTS[document], &edits).as_bytes());
     }
 
     #[test]
     fn any_text(text in "\\PC{0,40}") {
-        check(&text);
+        targets::yaml(text.as_bytes());
     }
 
     #[test]
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-        if let Ok(text) = crate::yaml::decode(&bytes) {
-            check(&text);
-        }
+        targets::yaml(&bytes);
     }
 }

@@ -1,7 +1,8 @@
 //! The kept inputs of the fuzz targets (`fuzz/corpus`), through the same functions: what fuzzing has reached and found
 //! stays handled. `fuzz/run` looks for more.
 
-#[path = "../fuzz/targets.rs"]
+mod broken;
+#[path = "../../fuzz/targets.rs"]
 mod targets;
 
 use std::path::Path;
