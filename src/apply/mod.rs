@@ -51,7 +51,7 @@ pub struct Applier<'a> {
     pub limits: Limits,
     /// Set by signals; stops a run, never an undo.
     pub cancel: Cancel,
-    /// Called once all that a committed run leaves behind is done, before its journal closes: whoever dies until then
+    /// Called once a committed run has removed what it leaves behind, before its journal closes: whoever dies until then
     /// is made up for by the next recovery.
     pub cleaned: Option<&'a (dyn Fn() -> anyhow::Result<()> + Sync)>,
     /// Crashes and write errors on demand, for tests only.

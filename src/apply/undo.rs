@@ -230,7 +230,10 @@ impl Applier<'_> {
             warnings.push(message.to_owned());
             return;
         }
-        if let Some(cleaned) = self.cleaned
+        let removes = |action: &Action| {
+            matches!(action, Action::AppDestroy { .. } | Action::ContainerRemove { .. } | Action::NetworkRemove { .. })
+        };
+        if let Some(cleaned) = self.cleaned.filter(|_| plan.cleanup.iter().any(removes))
             && let Err(error) = cleaned()
         {
             let message = format!("what was removed is still counted as the project's: {error:#}");

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::git;
 use super::session::Session;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::map::is_remote;
 use crate::model::Project;
 
@@ -17,7 +17,7 @@ pub(super) struct Contexts {
     /// Where each lies.
     pub(super) fetched: BTreeMap<String, PathBuf>,
     /// What could not be fetched.
-    pub(super) findings: Vec<Diagnostic>,
+    pub(super) findings: Diagnostics,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn fetch(session: &Session, project: &Project, sent: bool) -> Result<
                 if let Some(span) = project.span(&format!("services.{service}.build.context")) {
                     finding = finding.at(span);
                 }
-                out.findings.push(finding);
+                out.findings.items.push(finding);
             }
         }
     }

@@ -28,7 +28,9 @@ const AT_ONCE: usize = 4;
 
 pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> Result<Exit> {
     let dir = session.project_dir(&args.project)?;
-    if !dir.exists() {
+    // One that compose:create made and nobody pushed to yet has an app and no more.
+    let only_created = session.push_created(&args.project) && State::load(&dir)?.is_none();
+    if !dir.exists() && !only_created {
         return Err(unknown(&args.project));
     }
     if !args.force && !std::io::stdin().is_terminal() {
@@ -50,10 +52,14 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
             return Ok(exit);
         }
     }
-    let Some(state) = State::load(&dir)? else {
-        // A first import that was undone leaves only its records.
-        dir.remove()?;
-        return Err(unknown(&args.project));
+    let state = match State::load(&dir)? {
+        Some(state) => state,
+        None if only_created => State { project: args.project.clone(), ..State::default() },
+        None => {
+            // A first import that was undone leaves only its records.
+            dir.remove()?;
+            return Err(unknown(&args.project));
+        }
     };
     let wanted = Wanted {
         project: &state.project,
@@ -84,13 +90,8 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
         user.disconnect(session)?;
         printer.step(&format!("disconnected: {}", user.describe()));
     }
-    let steps = Steps {
-        session,
-        printer,
-        dir: &dir.run("destroy"),
-        runner: runner(session, Some(&state)),
-        project: &state.project,
-    };
+    let steps =
+        Steps { printer, dir: &dir.run("destroy"), runner: runner(session, Some(&state)), project: &state.project };
     let mut failed = Vec::new();
     for wave in waves(&state, &observed, args) {
         failed = steps.wave(&wave);
@@ -114,7 +115,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &DestroyArgs) -> R
     let grave = session.destroyed_dir(&args.project)?;
     if args.forget {
         grave.remove()?;
-    } else {
+    } else if !only_created {
         dir.bury(&grave)?;
     }
     dir.remove()?;
@@ -280,13 +281,11 @@ fn waves(state: &State, observed: &Observed, args: &DestroyArgs) -> Vec<Vec<Acti
         left = later;
     }
     let known: BTreeSet<String> = waves.iter().flatten().filter_map(removed_container).collect();
-    let mut shared: Vec<Action> = observed
+    let strays = observed
         .containers
         .values()
-        .filter(|one| one.labels.get(raw::PROJECT_LABEL) == Some(&state.project) && !known.contains(&one.name))
-        .map(|one| Action::ContainerRemove { name: one.name.clone() })
-        .collect();
-    waves.push(std::mem::take(&mut shared));
+        .filter(|one| one.labels.get(raw::PROJECT_LABEL) == Some(&state.project) && !known.contains(&one.name));
+    waves.push(strays.map(|one| Action::ContainerRemove { name: one.name.clone() }).collect());
     let mut networks = state.created.networks.clone();
     if args.datastores {
         let all = stores_of(state).map(|store| (store.plugin.clone(), store.service.clone()));
@@ -297,7 +296,7 @@ fn waves(state: &State, observed: &Observed, args: &DestroyArgs) -> Vec<Vec<Acti
             networks.remove(network);
         }
     }
-    shared.extend(networks.iter().map(|name| Action::NetworkRemove { name: name.clone() }));
+    let mut shared: Vec<Action> = networks.iter().map(|name| Action::NetworkRemove { name: name.clone() }).collect();
     if args.volumes {
         shared.extend(state.created.volumes.iter().map(|name| Action::VolumeRemove { name: name.clone() }));
     }
@@ -321,7 +320,6 @@ fn removed_container(action: &Action) -> Option<String> {
 }
 
 struct Steps<'a> {
-    session: &'a Session,
     printer: &'a Printer,
     dir: &'a std::path::Path,
     runner: crate::apply::runner::ServerRunner,
@@ -353,7 +351,6 @@ impl Steps<'_> {
     }
 
     fn step(&self, action: &Action) -> Result<(), ActionError> {
-        let _ = self.session;
         let began = Instant::now();
         let cancel = Cancel::default();
         let context = Context {

@@ -86,7 +86,7 @@ cpu_shares: 512
 cpuset: '0'
 pids_limit: 60
 shm_size: 32m
-ulimits: {nofile: {soft: 1000, hard: 2000}}
+ulimits: {nproc: {soft: 1000, hard: 2000}}
 oom_kill_disable: true
 storage_opt: {}
 logging: {driver: json-file, options: {max-size: 5m, max-file: '2'}}
@@ -110,8 +110,9 @@ platform: linux/amd64",
             ("cpuset", "grep Cpus_allowed_list /proc/self/status", "\t0\n"),
             ("pids_limit", "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true", "60"),
             ("shm_size", "df -k /dev/shm", "32768"),
-            ("ulimits.*.soft", "ulimit -Sn", "1000"),
-            ("ulimits.*.hard", "ulimit -Hn", "2000"),
+            // Not of open files: those runc at times raises itself, when the machine is busy.
+            ("ulimits.*.soft", "grep processes /proc/self/limits", " 1000 "),
+            ("ulimits.*.hard", "grep processes /proc/self/limits", " 2000 "),
             ("oom_kill_disable", "inspect {{.HostConfig.OomKillDisable}}", "true"),
             ("logging.driver", "inspect {{.HostConfig.LogConfig.Type}}", "json-file"),
             ("logging.options", "inspect {{json .HostConfig.LogConfig.Config}}", "\"max-size\":\"5m\""),

@@ -292,6 +292,16 @@ fn an_app_that_does_not_take_pushes_is_as_it_was() {
 }
 
 #[test]
+fn what_nobody_pushed_to_can_be_destroyed() {
+    let bench = Bench::ready();
+    bench.run(&["destroy", "shop"]).refused(&["--force"]);
+    bench.run(&["destroy", "shop", "--force"]).done().says(&["shop is destroyed"]);
+    assert!(!bench.there().0.contains("shop"));
+    assert!(!bench.path("world/lib/data/compose/projects/shop").exists());
+    assert_eq!(bench.run(&["destroy", "shop", "--force"]).code, 2);
+}
+
+#[test]
 fn an_imported_project_takes_pushes_once_it_is_told_to() {
     let bench = Bench::new();
     stack(&bench);

@@ -40,12 +40,11 @@ pub(in crate::cli) fn apply(
     applier.masker = printer.masker();
     applier.cancel = cancel;
     applier.limits = limits(args);
-    let plan = &prepared.plan;
-    let forget = || commit::forget_pruned(session, lock, plan);
+    let forget = || commit::forget_gone(session, lock);
     applier.cleaned = Some(&forget);
     let began = Instant::now();
     let outcome = progress.during(|| {
-        applier.execute(plan, &run, |results| {
+        applier.execute(&prepared.plan, &run, |results| {
             let done = commit::Done { run: &run, results, runner: &runner, began };
             commit::commit(session, lock, prepared, state.as_ref(), &done)
         })

@@ -12,7 +12,7 @@ use crate::apply::runner::ServerRunner;
 use crate::cli::session::Session;
 use crate::map::resources::{Desired, DesiredService, FileContent, Kind, Source};
 use crate::observe;
-use crate::plan::{Action, Kept, Plan, Release};
+use crate::plan::{Action, Kept, Release};
 use crate::state::versions::{self, Version, VersionResult};
 use crate::state::{JobRecord, Lock, Settings, State, store};
 
@@ -230,40 +230,6 @@ fn created(session: &Session, state: &mut State, prepared: &Prepared) {
     }
 }
 
-/// After the cleanup: what it removed is not the project's any more. Whatever is still there stays known, and so does what
-/// the server did not answer for: the run is committed, and the next one asks again.
-pub(in crate::cli) fn forget_pruned(session: &Session, lock: &Lock, plan: &Plan) -> Result<()> {
-    let removes = |action: &Action| {
-        matches!(action, Action::AppDestroy { .. } | Action::ContainerRemove { .. } | Action::NetworkRemove { .. })
-    };
-    if !plan.cleanup.iter().any(removes) {
-        return Ok(());
-    }
-    let Some(mut state) = State::load(lock.dir())? else { return Ok(()) };
-    let before = state.clone();
-    for action in &plan.cleanup {
-        match action {
-            Action::AppDestroy { app } if gone(|| Ok(!session.dokku.app_exists(app)?)) => {
-                state.created.apps.remove(app);
-                state.left.retain(|_, service| service.kind.resource_name() != app);
-            }
-            Action::ContainerRemove { name } if gone(|| Ok(session.engine.container(name)?.is_none())) => {
-                state.created.containers.remove(name);
-                state.left.retain(|_, service| service.kind.resource_name() != name);
-            }
-            Action::NetworkRemove { name } if gone(|| Ok(session.engine.network(name)?.is_none())) => {
-                state.created.networks.remove(name);
-            }
-            Action::FilesRemove { target } if !target.exists() => drop(state.delivered.remove(target)),
-            _ => {}
-        }
-    }
-    if state != before {
-        state.save(lock.dir())?;
-    }
-    Ok(())
-}
-
 /// What the server answers; asked a second time where that failed, since what stays known in vain is asked for for ever.
 fn gone(ask: impl Fn() -> Result<bool>) -> bool {
     ask().or_else(|_| ask()).unwrap_or(false)
@@ -291,7 +257,8 @@ pub(in crate::cli) fn refresh(session: &Session, lock: &Lock, state: Option<Stat
     Ok(())
 }
 
-/// After a recovery that ended the clean-up of a run: what that removed is not the project's any more.
+/// After a clean-up that removes: what is gone is not the project's any more. Whatever is still there stays known, and so
+/// does what the server did not answer for: the run is committed, and the next one asks again.
 pub(in crate::cli) fn forget_gone(session: &Session, lock: &Lock) -> Result<()> {
     let Some(mut state) = State::load(lock.dir())? else { return Ok(()) };
     let before = state.clone();

@@ -154,7 +154,7 @@ fn say_skipped(printer: &Printer, prepared: &Prepared) {
 pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
     let mut asked = BTreeSet::new();
     for op in &plan.ops {
-        let mut asked_of = String::new();
+        let mut verb = "set";
         let (command, name) = match &op.action {
             Action::AppCreate { app } => ("apps:create", app.clone()),
             Action::AppDestroy { app } => ("apps:destroy", app.clone()),
@@ -174,10 +174,8 @@ pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
             Action::ContainerRun { spec } | Action::JobRun { spec, .. } => ("apps:create", spec.name.clone()),
             // The plugins' own commands, asked before the first of them runs.
             Action::DatastoreCreate { store } => {
-                asked_of.clear();
-                asked_of.push_str(&store.plugin);
-                asked_of.push_str(":create");
-                (asked_of.as_str(), store.service.clone())
+                verb = "create";
+                (store.plugin.as_str(), store.service.clone())
             }
             Action::ImageBuild { .. } => ("apps:create", format!("{}-{}", plan.project, op.service)),
             Action::ContainerRemove { name } | Action::ContainerStash { name, .. } => ("apps:destroy", name.clone()),
@@ -188,7 +186,7 @@ pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
             Action::NetworkRemove { .. } | Action::VolumeRemove { .. } => ("compose:destroy", plan.project.clone()),
             _ => continue,
         };
-        let command = if command.contains(':') { command.to_owned() } else { format!("{command}:set") };
+        let command = if command.contains(':') { command.to_owned() } else { format!("{command}:{verb}") };
         if !asked.insert((command.clone(), name.clone())) {
             continue;
         }

@@ -65,10 +65,7 @@ pub(in crate::cli) fn prepare(
     } else {
         printer.diagnostics(&validated, &input.loaded.sources);
     }
-    if found.has_errors() {
-        printer.diagnostics(&found, &input.loaded.sources);
-        return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
-    }
+    refuse(printer, &found, &input)?;
     let reserved = session.reserved();
     if reserved.contains(project) {
         bail!(
@@ -86,21 +83,13 @@ pub(in crate::cli) fn prepare(
     let policy = match &source.pushed {
         Some(root) => {
             let rules = push::rules(session);
-            let found = pushed::check(&input.project, root, &rules);
-            if found.has_errors() {
-                printer.diagnostics(&found, &input.loaded.sources);
-                return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
-            }
+            refuse(printer, &pushed::check(&input.project, root, &rules), &input)?;
             push::policy(session, rules)
         }
         None => session.policy(),
     };
     let contexts = contexts::fetch(session, &input.project, input.source.sent.is_some())?;
-    if !contexts.findings.is_empty() {
-        let found = Diagnostics { items: contexts.findings };
-        printer.diagnostics(&found, &input.loaded.sources);
-        return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
-    }
+    refuse(printer, &contexts.findings, &input)?;
     let findings = Findings::default();
     let mut desired = {
         let ctx = map::Context {
@@ -160,10 +149,8 @@ pub(in crate::cli) fn prepare(
         wishes: Wishes { prune: args.prune, adopt: args.adopt },
     };
     found.items.extend(conflicts(&inputs, &owned(state), &|path| input.project.key_span(path)));
+    refuse(printer, &found, &input)?;
     printer.diagnostics(&found, &input.loaded.sources);
-    if found.has_errors() {
-        return Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(&found))).into());
-    }
     if state.is_none() && !printer.is_json() {
         for line in stores::advice(&desired, &stores) {
             printer.detail(&line);
@@ -204,6 +191,15 @@ pub(in crate::cli) fn prepare(
         warnings,
         keys: honoured,
     })
+}
+
+/// Tells what was found and ends the command where an error is among it; else nothing is said yet.
+fn refuse(printer: &Printer, found: &Diagnostics, input: &Input) -> Result<()> {
+    if !found.has_errors() {
+        return Ok(());
+    }
+    printer.diagnostics(found, &input.loaded.sources);
+    Err(Failed::new(Exit::Wrong, format!("{}: nothing was changed", load::count(found))).into())
 }
 
 /// Images that containers are made of, and those that the engine builds.
