@@ -122,6 +122,8 @@ pub struct ContainerFacts {
     pub status: String,
     /// `starting`, `healthy`, `unhealthy`; empty without a health check.
     pub health: String,
+    /// What the last health check said, where it failed; empty otherwise, and when listed.
+    pub failed_check: String,
     /// Exit code of the last run.
     pub exit_code: i64,
     /// Why the last start failed, in the engine's words, empty when it did not or when listed.

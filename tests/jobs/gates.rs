@@ -40,13 +40,31 @@ fn an_unhealthy_container_fails_at_once_with_its_last_lines() {
     let Some(server) = Server::with_engine() else { return };
     let script = "echo cannot open the database; exec sleep 600";
     let mut spec = server.spec("ill", "1", &["sh", "-c", script]);
-    spec.health = health(&["CMD-SHELL", "exit 1"]);
+    spec.health = health(&["CMD-SHELL", "echo no such table; exit 1"]);
     let name = started(&server, spec);
     let begun = Instant::now();
     let error = server.run(&gate(&name, true, 100)).unwrap_err();
     assert_eq!(error.message, format!("{name} is unhealthy"));
-    assert_eq!(error.lines, ["cannot open the database"]);
+    assert_eq!(error.lines, ["cannot open the database", "health check: exit code 1", "health check: no such table"]);
     assert!(begun.elapsed() < Duration::from_secs(60), "it did not wait for the limit");
+}
+
+#[test]
+fn a_string_check_in_an_image_without_a_shell_says_so() {
+    let Some(server) = Server::with_engine() else { return };
+    let mut spec = server.spec("bare", "1", &[]);
+    spec.health = health(&["CMD-SHELL", "true"]);
+    // Of the image that has a shell, one in which it is not found.
+    spec.mounts.push(dokku_compose::docker::ContainerMount {
+        kind: "tmpfs".to_owned(),
+        target: "/bin".to_owned(),
+        ..Default::default()
+    });
+    let name = started(&server, spec);
+    let error = server.run(&gate(&name, true, 100)).unwrap_err();
+    assert_eq!(error.message, format!("{name} is unhealthy"));
+    let said = error.lines.join("\n");
+    assert!(said.contains("health check: ") && said.contains("/bin/sh") && said.contains("no such file"), "{said}");
 }
 
 #[test]

@@ -15,30 +15,70 @@ const MOST_RESTARTS: i64 = 8;
 const POLL: Duration = Duration::from_millis(250);
 
 pub(super) fn wait(step: &Step<'_>, target: &AwaitTarget, gate: &Gate) -> Ran {
-    let begun = Instant::now();
-    let time = step.context.remaining().min(Duration::from_secs(gate.limit));
-    let until = begun + time;
-    let mut watch = Watch::default();
-    loop {
-        let containers = containers(step, target)?;
-        let verdict = watch.look(&containers, gate, begun.elapsed());
-        match verdict {
-            Verdict::Ready => {
-                let word = if gate.healthy { "healthy" } else { "up" };
-                let detail = format!("{word} after {:.1} s", begun.elapsed().as_secs_f64());
-                return Ok(Done { detail, ..Done::default() });
-            }
-            Verdict::Failed(message, name) => return Err(failed(step, message, &name)),
-            Verdict::Wait => {}
-        }
-        if Instant::now() >= until {
-            let name = containers.first().map(|one| one.name.clone()).unwrap_or_default();
-            let goal = if gate.healthy { "healthy" } else { "up for a moment" };
-            return Err(failed(step, format!("was not {goal} within {} s", time.as_secs_f64().round()), &name));
-        }
+    let limit = step.context.remaining().min(Duration::from_secs(gate.limit));
+    let pause = || {
         step.context.check(true)?;
         step.context.cancel.sleep(POLL);
+        Ok(())
+    };
+    let detail = pass(step.engine(), gate, limit, || containers(step, target), pause)?;
+    Ok(Done { detail, ..Done::default() })
+}
+
+/// Waits for one container; `healthy after 3.2 s`.
+///
+/// # Errors
+/// Why it did not pass the gate, with the last lines of its log and what its health check said.
+pub fn await_container(
+    engine: &dyn Engine,
+    container: &str,
+    gate: &Gate,
+    cancel: &Cancel,
+) -> Result<String, ActionError> {
+    let find = || Ok(engine.container(container)?.into_iter().collect());
+    let pause = || {
+        cancel.sleep(POLL);
+        Ok(())
+    };
+    pass(engine, gate, Duration::from_secs(gate.limit), find, pause)
+}
+
+/// Looks again and again, for at most `limit`, whether what `find` gives passes.
+fn pass(
+    engine: &dyn Engine,
+    gate: &Gate,
+    limit: Duration,
+    find: impl Fn() -> Result<Vec<ContainerFacts>, ActionError>,
+    pause: impl Fn() -> Result<(), ActionError>,
+) -> Result<String, ActionError> {
+    let begun = Instant::now();
+    let mut watch = Watch::default();
+    loop {
+        let containers = find()?;
+        match watch.look(&containers, gate, begun.elapsed()) {
+            Verdict::Ready => {
+                let word = if gate.healthy { "healthy" } else { "up" };
+                return Ok(format!("{word} after {:.1} s", begun.elapsed().as_secs_f64()));
+            }
+            Verdict::Failed(message, failed) => return Err(refused(engine, message, Some(*failed))),
+            Verdict::Wait if begun.elapsed() >= limit => {
+                let goal = if gate.healthy { "healthy" } else { "up for a moment" };
+                let message = format!("was not {goal} within {} s", limit.as_secs_f64().round());
+                return Err(refused(engine, message, containers.into_iter().next()));
+            }
+            Verdict::Wait => pause()?,
+        }
     }
+}
+
+/// The error with the container's last lines and what its health check said: `curl: not found` is seen nowhere else.
+fn refused(engine: &dyn Engine, message: String, container: Option<ContainerFacts>) -> ActionError {
+    let mut error = ActionError::new(message);
+    if let Some(container) = container {
+        error.lines = engine.container_logs(&container.name, 20).unwrap_or_default();
+        error.lines.extend(container.failed_check.lines().map(|line| format!("health check: {line}")));
+    }
+    error
 }
 
 fn containers(step: &Step<'_>, target: &AwaitTarget) -> Result<Vec<ContainerFacts>, ActionError> {
@@ -71,51 +111,10 @@ fn current(site: &crate::site::Site, app: &str, listed: Vec<ContainerFacts>) -> 
     if ids.is_empty() { listed.into_iter().map(|one| one.id).collect() } else { ids }
 }
 
-fn failed(step: &Step<'_>, message: String, container: &str) -> ActionError {
-    let mut error = ActionError::new(message);
-    error.lines = step.engine().container_logs(container, 20).unwrap_or_default();
-    error
-}
-
-/// Waits for one container; `healthy after 3.2 s`.
-///
-/// # Errors
-/// Why it did not pass the gate, with the last lines of its log.
-pub fn await_container(
-    engine: &dyn Engine,
-    container: &str,
-    gate: &Gate,
-    cancel: &Cancel,
-) -> Result<String, ActionError> {
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(gate.limit);
-    let mut watch = Watch::default();
-    let failed = |message: String| {
-        let mut error = ActionError::new(message);
-        error.lines = engine.container_logs(container, 20).unwrap_or_default();
-        error
-    };
-    loop {
-        let found: Vec<ContainerFacts> = engine.container(container)?.into_iter().collect();
-        match watch.look(&found, gate, begun.elapsed()) {
-            Verdict::Ready => {
-                let word = if gate.healthy { "healthy" } else { "up" };
-                return Ok(format!("{word} after {:.1} s", begun.elapsed().as_secs_f64()));
-            }
-            Verdict::Failed(message, _) => return Err(failed(message)),
-            Verdict::Wait if Instant::now() >= until => {
-                let goal = if gate.healthy { "healthy" } else { "up for a moment" };
-                return Err(failed(format!("was not {goal} within {} s", gate.limit)));
-            }
-            Verdict::Wait => drop(cancel.sleep(POLL)),
-        }
-    }
-}
-
 enum Verdict {
     Ready,
     Wait,
-    Failed(String, String),
+    Failed(String, Box<ContainerFacts>),
 }
 
 /// A container's id, restarts and status.
@@ -136,18 +135,18 @@ impl Watch {
             match (one.status.as_str(), one.health.as_str()) {
                 ("created" | "exited" | "dead", _) if !one.error.is_empty() => {
                     let message = format!("{} did not start: {}", one.name, one.error);
-                    return Verdict::Failed(message, one.name.clone());
+                    return Verdict::Failed(message, one.clone().into());
                 }
                 ("exited" | "dead", _) => {
                     let message = format!("{} ended with exit code {}", one.name, one.exit_code);
-                    return Verdict::Failed(message, one.name.clone());
+                    return Verdict::Failed(message, one.clone().into());
                 }
                 (_, "") if one.restarts >= MOST_RESTARTS => {
                     let message = format!("{} ends again and again, last with exit code {}", one.name, one.exit_code);
-                    return Verdict::Failed(message, one.name.clone());
+                    return Verdict::Failed(message, one.clone().into());
                 }
                 (_, "unhealthy") if gate.healthy => {
-                    return Verdict::Failed(format!("{} is unhealthy", one.name), one.name.clone());
+                    return Verdict::Failed(format!("{} is unhealthy", one.name), one.clone().into());
                 }
                 _ => {}
             }

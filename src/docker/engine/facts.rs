@@ -96,14 +96,16 @@ fn health_word(word: &str) -> String {
 pub(super) fn container(container: models::ContainerInspectResponse) -> ContainerFacts {
     let state = container.state.unwrap_or_default();
     let config = container.config.unwrap_or_default();
-    let health = state.health.and_then(|health| health.status).map(|status| health_word(status.as_ref()));
+    let health = state.health.unwrap_or_default();
+    let last_check = health.log.unwrap_or_default().pop().unwrap_or_default();
     ContainerFacts {
         id: container.id.unwrap_or_default(),
         name: container.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         image: config.image.unwrap_or_default(),
         image_id: container.image.unwrap_or_default(),
         status: state.status.map(|status| status.to_string()).unwrap_or_default(),
-        health: health.unwrap_or_default(),
+        health: health.status.map(|status| health_word(status.as_ref())).unwrap_or_default(),
+        failed_check: failed_check(last_check),
         exit_code: state.exit_code.unwrap_or_default(),
         error: state.error.clone().unwrap_or_default(),
         restarts: container.restart_count.unwrap_or_default(),
@@ -112,6 +114,14 @@ pub(super) fn container(container: models::ContainerInspectResponse) -> Containe
         labels: sorted(config.labels),
         networks: addresses(container.network_settings.and_then(|settings| settings.networks)),
         mounts: mounted(container.mounts),
+    }
+}
+
+/// What a failed health check said, with its exit code; empty for one that passed.
+fn failed_check(check: models::HealthcheckResult) -> String {
+    match check.exit_code {
+        None | Some(0) => String::new(),
+        Some(code) => format!("exit code {code}\n{}", check.output.unwrap_or_default().trim()).trim().to_owned(),
     }
 }
 
@@ -136,6 +146,7 @@ pub(super) fn listed_container(container: models::ContainerSummary) -> Container
         image_id: container.image_id.unwrap_or_default(),
         status: container.state.map(|state| state.to_string()).unwrap_or_default(),
         health: health_of(&text).to_owned(),
+        failed_check: String::new(),
         exit_code: exit_code_of(&text),
         error: String::new(),
         restarts: 0,

@@ -82,6 +82,7 @@ impl Container {
             image_id: self.image_id.clone(),
             status: self.status.clone(),
             health: self.health(&play),
+            failed_check: String::new(),
             exit_code: self.exit_code,
             restarts: self.restarts,
             started_at: if self.started_ms == 0 { String::new() } else { super::rfc3339(self.started_ms) },
