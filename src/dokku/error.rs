@@ -142,8 +142,10 @@ fn explain(messages: &[String], output: &str) -> String {
         .lines()
         .map(|line| strip_ansi(line).trim().to_owned())
         .rfind(|line| CAUSES.iter().any(|start| line.starts_with(start)));
-    let told: Vec<&str> =
-        messages.iter().map(String::as_str).filter(|line| !HARMLESS.iter().any(|text| line.contains(text))).collect();
+    // A container's own lines, which the plugin's triggers quote so, are shown above the message.
+    let quoted = |line: &str| line.starts_with('|');
+    let harmless = |line: &str| HARMLESS.iter().any(|text| line.contains(text));
+    let told: Vec<&str> = messages.iter().map(String::as_str).filter(|line| !harmless(line) && !quoted(line)).collect();
     let words = match told.as_slice() {
         [] if cause.is_some() => cause.unwrap_or_default(),
         [] => output.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned(),
@@ -197,6 +199,10 @@ mod tests {
             "`dokku x` failed (exit code 1): ERROR 1044: Access denied"
         );
         assert_eq!(failed("").to_string(), "`dokku x` failed (exit code 1)");
+        assert_eq!(
+            failed(" !     | a line of the log\n !     web: shop-web.web.1 is unhealthy\n").to_string(),
+            "`dokku x` failed (exit code 1): web: shop-web.web.1 is unhealthy"
+        );
         let deploy = " !     No healthchecks found in app.json for web process type\n-----> Deploying web (count=1)\n\
                       Error response from daemon: invalid mount path: 'v:/v'\nparallel: This job failed:\nscheduler-deploy x\n";
         assert_eq!(
