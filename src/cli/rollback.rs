@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::args::RollbackArgs;
 use super::contexts::Contexts;
-use super::import::{self, Prepared, expired, last, owned, read_apps, version_floor};
+use super::import::{self, Prepared, expired, last, owned, read_apps, unseal_stores, version_floor};
 use super::recover::{self, lock_error, unknown};
 use super::session::Session;
 use super::{Exit, Failed, hold, load, stores};
@@ -119,6 +119,7 @@ fn prepare(session: &Session, printer: &Printer, lock: &Lock, state: &State, arg
     let (mut last, back) = (last(state), Back { version: number, kept });
     // Apps are compared with what was applied last; a job counts as done.
     last.version = state.version;
+    unseal_stores(session, state, &mut last)?;
     let positions = BTreeMap::new();
     let inputs = Inputs {
         desired: &desired,

@@ -1,5 +1,7 @@
 //! The operations of datastore services.
 
+use std::collections::BTreeSet;
+
 use super::app::{Outcome, gates};
 use super::builder::{Builder, Chain};
 use super::{Action, Class, Inputs};
@@ -115,6 +117,26 @@ fn update(
         }
     }
     Outcome { symbol: if chain.is_empty() { '=' } else { '~' }, reasons }
+}
+
+/// A service that left the file stays, and no app of the file is linked to it any more.
+pub(super) fn left(inputs: &Inputs<'_>, builder: &mut Builder) {
+    let Some(last) = inputs.last else { return };
+    let wanted = &inputs.desired.services;
+    let apps: BTreeSet<&str> = wanted.values().map(|service| service.kind.resource_name()).collect();
+    for service in last.left.values().chain(last.desired.services.values()) {
+        let Kind::Datastore(store) = &service.kind else { continue };
+        if wanted.contains_key(&service.name) || !inputs.observed.stores.contains_key(&store.key()) {
+            continue;
+        }
+        let mut chain = builder.chain(&service.name, "");
+        for app in store.linked.iter().filter(|app| apps.contains(app.as_str())) {
+            if inputs.observed.apps.get(app).is_some_and(|there| is_linked(there, store)) {
+                let (unlink, link) = (unlink(store, app), link(store, app));
+                chain.add(unlink, "is not in the file any more", Class::Config, vec![link]);
+            }
+        }
+    }
 }
 
 pub(super) fn last_store<'a>(inputs: &Inputs<'a>, service: &str) -> Option<&'a StoreSpec> {

@@ -118,6 +118,7 @@ pub fn reconcile(inputs: &Inputs<'_>) -> Plan {
     volumes(inputs, &mut builder, &mut rows);
     files(inputs, &mut builder);
     let mut outcomes = BTreeMap::new();
+    datastore::left(inputs, &mut builder);
     // Whoever names a datastore is linked to it, waiting for it or not: those that wait for nobody come first.
     let first = |service: &&DesiredService| matches!(service.kind, Kind::Datastore(_)) && service.needs.is_empty();
     let all = inputs.desired.services.values();

@@ -9,15 +9,17 @@ use crate::scene::{Scene, Way, on_each};
 use crate::stacks::{self, Stack};
 
 /// Where the program dies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Point {
     /// Right after this record is on disk.
     Record(u64),
     /// By SIGKILL, as this call begins or has done its work. Its own work goes on.
     Call(u64, &'static str),
+    /// The same of the n-th call with these words.
+    Words(String, u64, &'static str),
 }
 
-fn die(scene: &Scene, point: Point) -> Ran {
+fn die(scene: &Scene, point: &Point) -> Ran {
     let bench = &scene.bench;
     bench.restore();
     match point {
@@ -35,11 +37,20 @@ fn die(scene: &Scene, point: Point) -> Ran {
             }));
             bench.run(&scene.args())
         }
+        Point::Words(words, nth, when) => {
+            bench.faults(&json!({
+                "dokku": [
+                    { "match": words, "nth": nth, "do": "kill", "who": "parent", "when": when },
+                    { "match": words, "nth": nth, "do": "slow", "ms": 120, "when": when },
+                ],
+            }));
+            bench.run(&scene.args())
+        }
     }
 }
 
 /// Dies at a point and ends the run; what is wrong afterwards, empty where nothing is.
-fn crash(scene: &Scene, point: Point, index: usize) -> Option<String> {
+fn crash(scene: &Scene, point: &Point, index: usize) -> Option<String> {
     let ran = die(scene, point);
     if let Some(code) = ran.code {
         // Either there were fewer records or calls than in the undisturbed run, or what died was the gate: Dokku
@@ -78,21 +89,50 @@ fn crash(scene: &Scene, point: Point, index: usize) -> Option<String> {
 
 fn matrix(stack: &Stack, way: Way) {
     let scenes = Scene::several(stack, way);
-    let records = (1..=scenes[0].records).map(Point::Record);
+    let records = (1..=scenes[0].records.len() as u64).map(Point::Record);
     // The calls before the first record change nothing; one of them stands for all.
-    let calls =
-        (1..=scenes[0].calls).map(|number| Point::Call(number, if number % 3 == 0 { "after" } else { "before" }));
-    let points: Vec<Point> = records.chain(calls).collect();
-    let wrong: Vec<String> = on_each(&scenes, points.len(), |scene, index| crash(scene, points[index], index))
+    let calls = (1..=scenes[0].calls.len() as u64)
+        .map(|number| Point::Call(number, if number % 3 == 0 { "after" } else { "before" }));
+    kill_at(stack, way, &scenes, records.chain(calls).collect());
+}
+
+/// The same at the records of operations on datastores and in the calls by which their plugins change something: what the
+/// rest of a run does is killed with the other stacks.
+fn datastores(way: Way) {
+    let stack = &stacks::STORES;
+    let scenes = Scene::several(stack, way);
+    let scene = &scenes[0];
+    let mut points: Vec<Point> = scene.records_of("datastore_").into_iter().map(Point::Record).collect();
+    let records = points.len();
+    let changes = ["create", "connect", "enter", "link", "unlink", "expose", "unexpose", "stop", "upgrade", "export"];
+    let verbs: Vec<String> =
+        ["postgres", "redis"].iter().flat_map(|plugin| changes.map(|verb| format!("{plugin}:{verb} "))).collect();
+    // Of an app that goes Dokku tells every plugin.
+    let changing =
+        |words: &&String| verbs.iter().any(|verb| words.starts_with(verb)) || words.starts_with("apps:destroy ");
+    let mut seen = std::collections::BTreeMap::<&str, u64>::new();
+    for words in scene.calls.iter().filter(changing) {
+        let nth = seen.entry(words.as_str()).or_default();
+        *nth += 1;
+        let when = if points.len().is_multiple_of(2) { "after" } else { "before" };
+        points.push(Point::Words(words.clone(), *nth, when));
+    }
+    let calls = points.len() - records;
+    assert!(records >= 2 && calls >= 2, "{records} records and {calls} calls of datastores: {:#?}", scene.calls);
+    kill_at(stack, way, &scenes, points);
+}
+
+fn kill_at(stack: &Stack, way: Way, scenes: &[Scene], points: Vec<Point>) {
+    let wrong: Vec<String> = on_each(scenes, points.len(), |scene, index| crash(scene, &points[index], index))
         .into_iter()
         .flatten()
         .collect();
+    let records = points.iter().filter(|point| matches!(point, Point::Record(_))).count();
     println!(
-        "{way:?} of {}: killed at {} points ({} records, {} calls): {} wrong end states",
+        "{way:?} of {}: killed at {} points ({records} records, {} calls): {} wrong end states",
         stack.name,
         points.len(),
-        scenes[0].records,
-        scenes[0].calls,
+        points.len() - records,
         wrong.len()
     );
     assert!(wrong.is_empty(), "{} wrong end states:\n{}", wrong.len(), wrong.join("\n======\n"));
@@ -136,4 +176,24 @@ fn rollback_of_built_apps_killed_anywhere() {
 #[test]
 fn prune_of_built_apps_killed_anywhere() {
     matrix(&stacks::BUILT, Way::Prune);
+}
+
+#[test]
+fn first_import_of_datastores_killed_anywhere() {
+    datastores(Way::First);
+}
+
+#[test]
+fn update_of_datastores_killed_anywhere() {
+    datastores(Way::Update);
+}
+
+#[test]
+fn rollback_of_datastores_killed_anywhere() {
+    datastores(Way::Rollback);
+}
+
+#[test]
+fn prune_of_datastores_killed_anywhere() {
+    datastores(Way::Prune);
 }

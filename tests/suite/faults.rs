@@ -67,14 +67,14 @@ impl Tally {
 fn every_call(stack: &Stack, way: Way, what: &str, make: fn(u64) -> Value) {
     let scenes = Scene::several(stack, way);
     let tally = Mutex::new(Tally::default());
-    on_each(&scenes, usize::try_from(scenes[0].calls).unwrap(), |scene, index| {
+    on_each(&scenes, scenes[0].calls.len(), |scene, index| {
         let number = index as u64 + 1;
         scene.bench.restore();
         scene.bench.faults(&make(number));
         let ran = scene.bench.import(&[]);
         tally.lock().unwrap().judge(scene, &ran, &format!("call {number}"));
     });
-    tally.into_inner().unwrap().end(&format!("{what}, {} calls", scenes[0].calls));
+    tally.into_inner().unwrap().end(&format!("{what}, {} calls", scenes[0].calls.len()));
 }
 
 /// The call does nothing and says so.

@@ -1,7 +1,10 @@
 //! What is to be interrupted, several times at once.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
 
 use crate::bench::{Bench, PROJECT};
 use crate::snapshot::Snapshot;
@@ -15,8 +18,12 @@ pub struct Scene {
     pub bench: Bench,
     pub before: Snapshot,
     pub after: Snapshot,
-    pub calls: u64,
-    pub records: u64,
+    /// The words of each call of the undisturbed run.
+    pub calls: Vec<String>,
+    /// The lines of its journal.
+    pub records: Vec<Value>,
+    /// Its operations, as the journal counts them.
+    ops: Vec<Value>,
     /// The command that is interrupted.
     args: Vec<String>,
     way: Way,
@@ -72,11 +79,24 @@ impl Scene {
         let before = seen(&bench, way);
         let mark = bench.mark();
         bench.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).ends(0);
-        let calls = (bench.mark() - mark) as u64;
+        let calls = bench.calls_since(mark).iter().map(|call| call.argv.join(" ")).collect();
         let after = seen(&bench, way).without_commits();
         assert!(!before.difference(&after).is_empty(), "{way:?} of {} changes nothing", stack.name);
-        let records = newest_journal(&bench).lines().count() as u64;
-        Self { bench, before, after, calls, records, args, way }
+        let run = newest_run(&bench);
+        let journal = std::fs::read_to_string(run.join("journal.jsonl")).unwrap();
+        let records = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let plan: Value = serde_json::from_slice(&std::fs::read(run.join("plan.json")).unwrap()).unwrap();
+        let ops = plan["ops"].as_array().unwrap().clone();
+        Self { bench, before, after, calls, records, ops, args, way }
+    }
+
+    /// Numbers of the records of operations whose kind begins with `kind`.
+    pub fn records_of(&self, kind: &str) -> Vec<u64> {
+        let of = |record: &&Value| {
+            let op = record["op"].as_u64().and_then(|id| self.ops.iter().find(|op| op["id"] == id));
+            op.and_then(|op| op["action"]["do"].as_str()).is_some_and(|what| what.starts_with(kind))
+        };
+        self.records.iter().filter(of).map(|record| record["seq"].as_u64().unwrap()).collect()
     }
 
     /// What is on the server now.
@@ -98,11 +118,11 @@ impl Scene {
     }
 }
 
-fn newest_journal(bench: &Bench) -> String {
+fn newest_run(bench: &Bench) -> PathBuf {
     let runs = bench.world.path("lib/data/compose/projects").join(PROJECT).join("runs");
     let mut names: Vec<_> = std::fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
-    std::fs::read_to_string(names.last().unwrap().join("journal.jsonl")).unwrap()
+    names.pop().unwrap()
 }
 
 /// What `try_one` says of each of `count` points, in their order; each scene tries one at a time.

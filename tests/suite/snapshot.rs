@@ -66,8 +66,21 @@ impl Snapshot {
             path.contains("/versions/") && (path.ends_with("/plan.json") || path.ends_with("/result.json"))
         };
         let anonymous = |path: &str| path.starts_with("volume ") && path.len() == "volume ".len() + 64;
+        // A plugin chooses the passwords that nobody gives it.
+        let of_service = |path: &str| path.starts_with("lib/services/") && path.ends_with("PASSWORD");
+        let chosen = |text: &str| text.len() == 32 && text.chars().all(|char| char.is_ascii_hexdigit());
+        let passwords: Vec<(&str, &str)> = self
+            .0
+            .iter()
+            .filter(|(path, text)| of_service(path) && chosen(text.trim()))
+            .map(|(path, text)| (text.trim(), path.as_str()))
+            .collect();
+        let mask = |text: &str| {
+            let masked = mask_hex(text);
+            passwords.iter().fold(masked, |text, (password, path)| text.replace(password, path))
+        };
         let kept = self.0.iter().filter(|(path, _)| !plan(path) && !anonymous(path));
-        Self(kept.map(|(path, text)| (path.clone(), mask_hex(text))).collect())
+        Self(kept.map(|(path, text)| (path.clone(), mask(text))).collect())
     }
 
     /// The same without the entries whose path `drop` names.
@@ -84,10 +97,13 @@ fn left_out(path: &str) -> bool {
     let records = of_project && (last == "lock" || last == "runs" || last == "events.jsonl" || last == "journal");
     records
         || path == "lib/data/compose/digest.key"
+        || path == "lib/data/compose/datastore-links.lock"
         || path == "lib/core-plugins"
         || path.starts_with("lib/data/scheduler-docker-local")
         // Dokku keeps an entry for each path that was ever mounted, after storage:unmount and apps:destroy too.
         || path.starts_with("lib/data/storage-registry/entries/legacy-")
+        // Every word that a service's client was told; what came of it lies in its data.
+        || path.starts_with("lib/services/") && last == "statements.sql"
         // What git keeps until it is tidied up.
         || path.starts_with("home/") && last == "objects"
 }
@@ -114,7 +130,8 @@ fn walk(root: &Path, at: &Path, names: &BTreeMap<String, String>, all: &mut BTre
         return;
     }
     let mut text = String::from_utf8_lossy(&fs::read(at).unwrap()).into_owned();
-    if path.ends_with(".json") && path.starts_with("lib/data/compose/") {
+    let maker = path.starts_with("lib/data/compose/datastores/");
+    if maker || path.ends_with(".json") && path.starts_with("lib/data/compose/") {
         let mut value: Value = serde_json::from_str(&text).unwrap();
         without(&mut value, &["updated_at", "run", "fingerprints", "at", "duration_ms", "who"]);
         text = value.to_string();

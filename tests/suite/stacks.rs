@@ -20,6 +20,9 @@ pub const SHOP: Stack = Stack { name: "shop", first: shop, second: shop_changed,
 /// Apps that are built, on two networks, one with a secret and two containers.
 pub const BUILT: Stack = Stack { name: "built", first: built, second: built_changed, fewer: built_fewer };
 
+/// Two services of datastore plugins, and two apps that name both.
+pub const STORES: Stack = Stack { name: "stores", first: stores, second: stores_changed, fewer: stores_fewer };
+
 const SHOP_FILE: &str = r#"name: shop
 services:
   db:
@@ -112,4 +115,63 @@ fn built_fewer(bench: &Bench) {
     let from = BUILT_FILE.find("  app:\n").unwrap();
     let to = BUILT_FILE.find("networks:\n  front:").unwrap();
     bench.edit(&BUILT_FILE[from..to], "").edit("  front:\n", "").edit("secrets:\n  token: { file: ./token.txt }\n", "");
+}
+
+const STORES_FILE: &str = r#"name: shop
+services:
+  db:
+    image: postgres:16.4
+    environment: { POSTGRES_USER: app, POSTGRES_PASSWORD: "${DB_PASSWORD}", POSTGRES_DB: shop }
+    volumes: ["data:/var/lib/postgresql/data", "./init.sql:/docker-entrypoint-initdb.d/init.sql:ro"]
+  cache:
+    image: redis:7
+    command: redis-server --requirepass cache-password-1
+  api:
+    image: acme/api:1
+    environment:
+      DATABASE_URL: postgres://app:${DB_PASSWORD}@db/shop
+      CACHE: redis://:cache-password-1@cache:6379/0
+    depends_on:
+      db: { condition: service_healthy }
+  worker:
+    image: acme/web:1
+    environment: { DB_HOST: db, DB_USER: app, DB_PASSWORD: "${DB_PASSWORD}", CACHE_HOST: cache }
+    depends_on: [db]
+volumes:
+  data:
+"#;
+
+fn stores(bench: &Bench) {
+    bench.world.set_datastores(&[("postgres", "1.48.0"), ("redis", "1.43.0")]).unwrap();
+    bench.write("compose.yaml", STORES_FILE);
+    bench.write(".env", "DB_PASSWORD=correct-horse-battery\n");
+    bench.write("init.sql", "CREATE TABLE first (id int);\n");
+}
+
+/// Something that an app wrote: a service that is made anew does not have it.
+fn written(bench: &Bench) {
+    for service in ["postgres/shop-db", "redis/shop-cache"] {
+        std::fs::write(bench.world.path("lib/services").join(service).join("data/rows"), "one\n").unwrap();
+    }
+}
+
+/// Another password, a consumer of another image, one that leaves a database, and a port of the host.
+fn stores_changed(bench: &Bench) {
+    written(bench);
+    bench.write(".env", "DB_PASSWORD=another-horse-battery\n");
+    bench.edit("acme/api:1", "acme/api:2").edit(", CACHE_HOST: cache }", " }");
+    bench.edit(
+        "--requirepass cache-password-1",
+        "--requirepass cache-password-1\n    ports: [\"127.0.0.1:16379:6379\"]",
+    );
+}
+
+/// Without one of the consumers and without a database, whose service stays.
+fn stores_fewer(bench: &Bench) {
+    written(bench);
+    let from = STORES_FILE.find("  worker:\n").unwrap();
+    let to = STORES_FILE.find("volumes:\n  data:").unwrap();
+    bench.edit(&STORES_FILE[from..to], "");
+    bench.edit("  cache:\n    image: redis:7\n    command: redis-server --requirepass cache-password-1\n", "");
+    bench.edit("      CACHE: redis://:cache-password-1@cache:6379/0\n", "");
 }

@@ -136,7 +136,7 @@ fn an_app_that_was_destroyed_is_drift_and_is_made_again() {
 fn every_call_of_an_update_fails_with_the_plugin_in_place() {
     let scene = Scene::new(&BUILT, Way::Update, Bench::new().with_plugin());
     let (mut undone, mut wrong) = (0, Vec::new());
-    for number in (1..=scene.calls).step_by(2) {
+    for number in (1..=scene.calls.len() as u64).step_by(2) {
         scene.bench.restore();
         scene.bench.faults(&json!({
             "dokku": [{ "at": number, "do": "fail", "exit": 1, "message": "played failure" }],

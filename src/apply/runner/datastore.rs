@@ -107,6 +107,8 @@ pub(super) fn create(step: &Step<'_>, spec: &StoreSpec) -> Ran {
 /// Destroys a service, as an undo only one that the same run made.
 pub(super) fn destroy(step: &Step<'_>, plugin: &str, name: &str, of_run: bool) -> Ran {
     let one = service(plugin, name);
+    // What a program that was killed while it wrote the record left of it.
+    store::sweep(&maker_file(step, plugin, name)).map_err(|error| ActionError::new(error.to_string()))?;
     let made = maker(step, plugin, name)?;
     let mine = made.as_ref().is_some_and(|maker| maker.project == step.context.project);
     let this_run = made.as_ref().is_some_and(|maker| maker.run == step.context.run);
@@ -193,7 +195,9 @@ fn own_database(step: &Step<'_>, spec: &StoreSpec) -> Result<(), ActionError> {
         return Ok(());
     }
     let file = step.dokku.service_root(&service(&spec.plugin, &spec.service))?.join("DATABASE_NAME");
-    if file.is_file() {
+    // What a program that was killed while it wrote the name left of it.
+    store::sweep(&file).map_err(|error| ActionError::new(error.to_string()))?;
+    if std::fs::read_to_string(&file).is_ok_and(|now| now.trim_end() != name) {
         store::write_bytes(&file, format!("{name}\n").as_bytes())
             .map_err(|error| ActionError::new(error.to_string()))?;
     }

@@ -24,7 +24,7 @@ pub(super) use carry_out::{apply, listen, runner};
 pub(super) use commit::forget_gone;
 use commit::refresh;
 use prepare::prepare;
-pub(super) use prepare::{Prepared, controls, expired, last, owned, read_apps, version_floor};
+pub(super) use prepare::{Prepared, controls, expired, last, owned, read_apps, unseal_stores, version_floor};
 
 pub(super) fn run(session: &Session, printer: &Printer, args: &ImportArgs) -> Result<Exit> {
     let (project, source) = project_of(args)?;

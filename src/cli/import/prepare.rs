@@ -137,7 +137,7 @@ pub(in crate::cli) fn prepare(
     }
     let mut last = state.map(last);
     if let (Some(state), Some(last)) = (state, &mut last) {
-        unseal_stores(&mut last.desired, &versions::secrets(&session.project_dir(project)?, state.version)?);
+        unseal_stores(session, state, last)?;
     }
     let positions = positions(&input, &desired);
     let inputs = Inputs {
@@ -364,8 +364,9 @@ pub(in crate::cli) fn last(state: &State) -> Last {
 }
 
 /// What a datastore was set up with last gets its passwords back: an undo sets them again.
-fn unseal_stores(desired: &mut Desired, secrets: &BTreeMap<String, String>) {
-    for service in desired.services.values_mut() {
+pub(in crate::cli) fn unseal_stores(session: &Session, state: &State, last: &mut Last) -> Result<()> {
+    let secrets = versions::secrets(&session.project_dir(&state.project)?, state.version)?;
+    for service in last.desired.services.values_mut() {
         let Kind::Datastore(store) = &mut service.kind else { continue };
         for secret in store.secrets_mut() {
             if let Some(text) = secrets.get(secret.digest()) {
@@ -373,6 +374,7 @@ fn unseal_stores(desired: &mut Desired, secrets: &BTreeMap<String, String>) {
             }
         }
     }
+    Ok(())
 }
 
 /// Names of apps and containers that are this project's.

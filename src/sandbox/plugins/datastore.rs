@@ -3,6 +3,7 @@
 mod client;
 mod kinds;
 mod links;
+mod server;
 
 use std::path::PathBuf;
 

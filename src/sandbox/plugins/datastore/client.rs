@@ -4,6 +4,7 @@
 use super::super::super::ctx::{Answer, Ctx, Stop, fail};
 use super::super::super::engine::state::{Container, State};
 use super::super::super::world::{read_text, write_whole};
+use super::server::Server;
 use super::{Kind, Service, existing};
 
 /// `:connect`: the client reads standard input.
@@ -54,13 +55,11 @@ pub(super) fn enter(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
 fn log_in(ctx: &mut Ctx, service: &Service<'_>, words: &[String]) -> Answer {
     let password = String::from_utf8_lossy(&ctx.read_stdin()?).trim_end_matches('\n').to_owned();
     let user = words.iter().rev().nth(1).cloned().unwrap_or_default();
-    let told = read_text(&service.root().join("statements.sql"));
-    let literal = password.replace('\\', "\\\\").replace('\'', "''");
-    let said = [&password, &literal].iter().any(|text| {
-        let quoted = text.replace('\'', "''");
-        told.contains(&format!("'{text}'")) || told.contains(&format!("'{quoted}'"))
-    });
-    if (user == service.kind.user && password == service.file("PASSWORD")) || said {
+    let server = Server::load(service);
+    let own = user == service.kind.user && password == service.file("PASSWORD");
+    // MySQL reads a doubled backslash as one.
+    let literal = password.replace('\\', "\\\\");
+    if own || server.users.get(&user).is_some_and(|known| *known == password || *known == literal) {
         return Ok(());
     }
     ctx.error_line(&format!("FATAL:  password authentication failed for user \"{user}\""));
@@ -83,6 +82,11 @@ fn told(ctx: &mut Ctx, service: &Service<'_>) -> Answer<String> {
     if let Some(word) = refused.lines().find(|word| !word.is_empty() && text.contains(word)) {
         ctx.error_line(&format!("ERROR:  the server refuses {word}"));
         return Err(Stop::Exit(3));
+    }
+    if matches!(service.kind.name, "postgres" | "mysql" | "mariadb") {
+        let mut server = Server::load(service);
+        server.obey(&text, &service.database());
+        server.save(service)?;
     }
     Ok(text)
 }
