@@ -31,11 +31,11 @@ pub const ALL: [(&str, Target); 6] = [
 pub fn yaml(input: &[u8]) {
     let Ok(text) = yaml::decode(input) else { return };
     let mut sources = Sources::default();
-    let file = sources.add("input.yaml", text.as_str());
-    match yaml::load(&text, file, &Limits::default()) {
+    let file = sources.add("input.yaml", text);
+    match yaml::load(text, file, &Limits::default()) {
         Ok(documents) => {
             for document in &documents {
-                check_tree(&text, document);
+                check_tree(text, document);
                 if let Ok(written) = yaml::emit::emit_node(document) {
                     let again = yaml::load(&written, file, &Limits::default());
                     assert!(again.is_ok(), "{again:?}\n{written}");

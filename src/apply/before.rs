@@ -175,7 +175,7 @@ mod tests {
             id: 0,
             service: "web".into(),
             action: config("brand-new"),
-            cause: String::new(),
+            cause: "".into(),
             class: Class::Config,
             undo,
             needs: Vec::new(),

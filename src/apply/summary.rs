@@ -145,7 +145,7 @@ mod tests {
             id,
             service: service.into(),
             action: Action::Restart { app: service.into() },
-            cause: String::new(),
+            cause: "".into(),
             class: Class::None,
             undo: Vec::new(),
             needs: needs.to_vec(),

@@ -217,8 +217,8 @@ fn standard_input(folder: &tempfile::TempDir, fallback: &str) -> Result<Request>
     }
     let mut request = Request::new(dir);
     request.files = vec![PathBuf::from("-")];
-    request.stdin =
-        Some(crate::yaml::decode(&bytes).map_err(|error| anyhow::anyhow!("standard input: {}", error.message))?);
+    let text = crate::yaml::decode(&bytes).map_err(|error| anyhow::anyhow!("standard input: {}", error.message))?;
+    request.stdin = Some(text.to_owned());
     Ok(request)
 }
 

@@ -305,23 +305,22 @@ impl Checker<'_> {
     }
 
     fn mounts(&mut self, service: &Service, at: &At<'_>) {
-        let tmpfs = service.tmpfs.iter().enumerate().map(|(index, mount)| {
-            let target = mount.split(':').next().unwrap_or_default();
-            (target.to_owned(), at.value(&format!("tmpfs[{index}]")))
-        });
-        let volumes =
-            service.volumes.iter().enumerate().map(|(index, mount)| {
-                (mount.target.clone().unwrap_or_default(), at.value(&format!("volumes[{index}]")))
-            });
-        let mut seen: Vec<(String, Span)> = Vec::new();
-        for (target, span) in tmpfs.chain(volumes) {
-            match seen.iter().find(|(other, _)| *other == target) {
-                Some((_, first)) => self.out.push(
+        let tmpfs = service.tmpfs.iter().map(|mount| mount.split(':').next().unwrap_or_default());
+        let volumes = service.volumes.iter().map(|mount| mount.target.as_deref().unwrap_or_default());
+        let tmpfs = tmpfs.enumerate().map(|(index, target)| (target, "tmpfs", index));
+        let volumes = volumes.enumerate().map(|(index, target)| (target, "volumes", index));
+        // Only a finding needs the places.
+        let place = |key: &str, index: usize| at.value(&format!("{key}[{index}]"));
+        let mut seen: HashMap<&str, (&str, usize)> = HashMap::new();
+        for (target, key, index) in tmpfs.chain(volumes) {
+            if let Some((first, of)) = seen.get(target) {
+                self.out.push(
                     Diagnostic::error("duplicate-mount", format!("`{target}` of `{}` is mounted twice", at.path))
-                        .at(span)
-                        .label(*first, "first here"),
-                ),
-                None => seen.push((target, span)),
+                        .at(place(key, index))
+                        .label(place(first, *of), "first here"),
+                );
+            } else {
+                seen.insert(target, (key, index));
             }
         }
     }

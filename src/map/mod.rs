@@ -61,7 +61,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     relations.name_containers(&names, &forms);
     let primary = primary(ctx, &forms);
     let imported = |name: &str| forms.contains_key(name);
-    let by_engine = build::by_engine(ctx, &imported);
+    let builds = build::Builds::read(ctx, &imported);
     let mut volumes = storage::Named::new();
     let mut desired = Desired { project: ctx.project.to_owned(), ..Desired::default() };
     for name in in_order(ctx, &forms) {
@@ -76,7 +76,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         let (form, why, store) = settled(ctx, service, *form, why, &mapped, &names[name]);
         let kind = match form {
             Form::App => {
-                let engine = by_engine.contains_key(name);
+                let engine = builds.by_engine(name).is_some();
                 app::map(ctx, service, mapped.spec, &mut mapped.files, &extension, first, engine)
                     .map(|app| Kind::App(Box::new(app)))
             }
@@ -96,9 +96,9 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         }
         let service = DesiredService {
             name: name.to_owned(),
-            why: match by_engine.get(name) {
+            why: match builds.by_engine(name) {
                 Some(build::Engine::Shared) => {
-                    format!("{why}, built once with {}", build::others(ctx, name, &imported).join(", "))
+                    format!("{why}, built once with {}", builds.others(name))
                 }
                 _ => why,
             },

@@ -228,7 +228,7 @@ pub fn settings(build: &mut Lists, spec: ContainerSpec, properties: &mut BTreeMa
         log_driver,
         log_options,
     } = spec;
-    let mut config = IndexMap::new();
+    let mut config = IndexMap::with_capacity(environment.len());
     for (key, value) in environment {
         if key == "PORT" {
             continue;

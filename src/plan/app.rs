@@ -43,10 +43,8 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
         Class::Recreate,
         vec![Action::AppDestroy { app: name.clone() }],
     );
-    let bare = ObservedApp { checks: "enabled".into(), scale: 1, ..ObservedApp::default() };
-    for change in compare(app, &bare, None).changes {
-        // Destroying the app undoes all of its settings at once.
-        chain.add(change.action, "new", Class::None, Vec::new());
+    for action in settings::all(app) {
+        chain.add(action, "new", Class::None, Vec::new());
     }
     if let Some(quantity) = app.scale.filter(|scale| *scale != 1) {
         chain.add(Action::Scale { app: name.clone(), quantity, deploy: false }, "new", Class::None, Vec::new());
@@ -190,7 +188,7 @@ fn update(
     let name = &app.app;
     let settings = compare(app, observed, last);
     let mut effect = settings.effect;
-    let mut reasons: Vec<String> = settings.changes.iter().map(|change| change.cause.clone()).collect();
+    let mut reasons: Vec<String> = settings.changes.iter().map(|change| change.cause.to_string()).collect();
     let hooks_changed = last.is_none_or(|last| last.hooks != app.hooks);
     let networks_changed = last.is_none_or(|last| last.hooks.networks != app.hooks.networks);
     if last.is_some() && networks_changed {
@@ -232,7 +230,7 @@ fn update(
         chain.add(Action::ReleaseKeep { app: name.clone(), release }, "before a deploy", Class::None, undo);
     }
     for Change { action, cause, class, undo } in settings.changes {
-        chain.add(action, &cause, class, undo);
+        chain.add(action, cause, class, undo);
     }
     if hooks_changed {
         let undo = match last {
@@ -253,7 +251,7 @@ fn update(
         // Behind a new release the undo must not deploy: the release is brought back after it, and is what then runs.
         let undo = vec![Action::Scale { app: name.clone(), quantity: observed.scale, deploy }];
         reasons.push(cause.clone());
-        chain.add(Action::Scale { app: name.clone(), quantity, deploy }, &cause, Class::Scale, undo);
+        chain.add(Action::Scale { app: name.clone(), quantity, deploy }, cause, Class::Scale, undo);
     }
     for gate in gates(service) {
         chain.wait_for(&gate);
@@ -272,13 +270,13 @@ fn update(
             }
         }
         Rollout::Restart(cause) => {
-            chain.add(Action::Restart { app: name.clone() }, cause, Class::Config, Vec::new());
+            chain.add(Action::Restart { app: name.clone() }, cause.clone(), Class::Config, Vec::new());
             finish(&mut chain, service, app);
         }
 
         Rollout::Rebuild(cause) => {
             reasons.push(cause.clone());
-            chain.add(Action::Rebuild { app: name.clone() }, cause, Class::Image, Vec::new());
+            chain.add(Action::Rebuild { app: name.clone() }, cause.clone(), Class::Image, Vec::new());
             finish(&mut chain, service, app);
             record(inputs, &mut chain, app);
         }
@@ -286,14 +284,14 @@ fn update(
             let cause = format!("back to the image of version {}", inputs.back.map_or(0, |back| back.version));
             reasons.insert(0, cause.clone());
             let action = Action::ReleaseRestore { app: name.clone(), release: Box::new(release.clone()) };
-            chain.add(action, &cause, Class::Image, Vec::new());
+            chain.add(action, cause, Class::Image, Vec::new());
             finish(&mut chain, service, app);
         }
         Rollout::Deploy(cause) => {
             reasons.insert(0, cause.clone());
             chain.add(
                 Action::Deploy { app: name.clone(), source: Box::new(app.source.clone()) },
-                cause,
+                cause.clone(),
                 Class::Image,
                 Vec::new(),
             );

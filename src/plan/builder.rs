@@ -1,5 +1,6 @@
 //! Collects operations in an order in which every dependency comes first.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -53,7 +54,13 @@ impl Builder {
 
 impl Chain<'_> {
     /// Adds an operation behind the last one of this chain.
-    pub(super) fn add(&mut self, action: Action, cause: &str, class: Class, undo: Vec<Action>) -> usize {
+    pub(super) fn add(
+        &mut self,
+        action: Action,
+        cause: impl Into<Cow<'static, str>>,
+        class: Class,
+        undo: Vec<Action>,
+    ) -> usize {
         let id = self.builder.ops.len();
         let mut needs: Vec<usize> = self.last.iter().copied().chain(self.gates.drain(..)).collect();
         needs.sort_unstable();
@@ -62,7 +69,7 @@ impl Chain<'_> {
             id,
             service: Arc::clone(&self.service),
             action,
-            cause: cause.to_owned(),
+            cause: cause.into(),
             class,
             undo,
             needs,

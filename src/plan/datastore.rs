@@ -112,7 +112,7 @@ fn update(
     for app in last.iter().flat_map(|last| &last.linked).filter(|app| !store.linked.contains(*app)) {
         if inputs.observed.apps.get(app).is_some_and(|there| is_linked(there, store)) {
             let (unlink, link) = (unlink(store, app), link(store, app));
-            chain.add(unlink, &format!("{app} does not name it any more"), Class::Config, vec![link]);
+            chain.add(unlink, format!("{app} does not name it any more"), Class::Config, vec![link]);
             reasons.push(format!("{app} does not name it any more"));
         }
     }
@@ -167,7 +167,7 @@ pub(super) fn links(inputs: &Inputs<'_>, chain: &mut Chain<'_>, app: &str, there
     for (service, store) in missing(inputs, app, there) {
         chain.wait_for(&format!("service:{}/Started", service.name));
         let cause = if there.is_some() { format!("is not linked to {}", service.name) } else { "new".to_owned() };
-        chain.add(link(store, app), &cause, Class::Config, vec![unlink(store, app)]);
+        chain.add(link(store, app), cause, Class::Config, vec![unlink(store, app)]);
     }
 }
 

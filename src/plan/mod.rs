@@ -11,6 +11,7 @@ pub mod raw;
 mod reconcile;
 mod settings;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,7 @@ pub struct Op {
     /// What it does.
     pub action: Action,
     /// Why: `new`, `image changed from a to b`, `drift: set by hand`.
-    pub cause: String,
+    pub cause: Cow<'static, str>,
     /// How much it disturbs.
     pub class: Class,
     /// What brings the server back to where it was before; run in this order.

@@ -264,7 +264,7 @@ fn replace(
         stash(inputs, chain, service, &spec.name, true, cause, class);
     }
     let undo = vec![Action::ContainerRemove { name: spec.name.clone() }];
-    chain.add(Action::ContainerRun { spec: Box::new(spec.clone()) }, cause, class, undo);
+    chain.add(Action::ContainerRun { spec: Box::new(spec.clone()) }, cause.to_owned(), class, undo);
 }
 
 /// Puts a container aside under a name that only this run uses; the cleanup removes it.
@@ -286,7 +286,7 @@ fn stash(
     let stash = stash_name(name);
     let mut undo = inputs.files_back(service);
     undo.push(Action::ContainerUnstash { name: name.to_owned(), stash: stash.clone(), running: was_running });
-    chain.add(Action::ContainerStash { name: name.to_owned(), stash }, cause, class, undo);
+    chain.add(Action::ContainerStash { name: name.to_owned(), stash }, cause.to_owned(), class, undo);
 }
 
 /// The name under which a replaced container waits for the commit.

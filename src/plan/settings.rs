@@ -3,6 +3,7 @@
 //! The rule is the same for every kind: what the file asks for is set; what an earlier import set and
 //! the file no longer asks for is taken away; what somebody added by hand is left alone.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
@@ -14,7 +15,7 @@ use crate::observe::ObservedApp;
 /// One change with its cause, how much it disturbs and its inverse.
 pub(super) struct Change {
     pub(super) action: Action,
-    pub(super) cause: String,
+    pub(super) cause: Cow<'static, str>,
     pub(super) class: Class,
     pub(super) undo: Vec<Action>,
 }
@@ -33,10 +34,12 @@ pub(super) enum Effect {
 pub(super) struct Settings {
     pub(super) changes: Vec<Change>,
     pub(super) effect: Effect,
+    /// Of a new app nobody asks for causes and inverses: destroying it undoes all of its settings at once.
+    anew: bool,
 }
 
 impl Settings {
-    fn push(&mut self, action: Action, cause: impl Into<String>, effect: Effect, undo: Vec<Action>) {
+    fn push(&mut self, action: Action, cause: impl Into<Cow<'static, str>>, effect: Effect, undo: Vec<Action>) {
         let class = match effect {
             Effect::None => Class::None,
             Effect::Restart => Class::Config,
@@ -47,9 +50,19 @@ impl Settings {
     }
 }
 
+/// All settings of an app that was just created.
+pub(super) fn all(desired: &AppSpec) -> impl Iterator<Item = Action> {
+    let bare = ObservedApp { checks: "enabled".into(), scale: 1, ..ObservedApp::default() };
+    let out = Settings { changes: Vec::new(), effect: Effect::None, anew: true };
+    changes(out, desired, &bare, None).changes.into_iter().map(|change| change.action)
+}
+
 /// The changes that bring `observed` to `desired`; `last` is what an import applied before.
 pub(super) fn compare(desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) -> Settings {
-    let mut out = Settings { changes: Vec::new(), effect: Effect::None };
+    changes(Settings { changes: Vec::new(), effect: Effect::None, anew: false }, desired, observed, last)
+}
+
+fn changes(mut out: Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) -> Settings {
     properties(&mut out, desired, observed, last);
     config(&mut out, desired, observed, last);
     options(&mut out, desired, observed, last);
@@ -97,20 +110,20 @@ fn properties(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, las
         if had == value {
             continue;
         }
+        let action = property(&desired.app, name, value);
+        if out.anew {
+            out.push(action, "new", property_effect(name), Vec::new());
+            continue;
+        }
         let before = last.and_then(|last| last.properties.get(name)).map_or("", String::as_str);
         let undo = vec![property(&desired.app, name, had)];
-        out.push(
-            property(&desired.app, name, value),
-            cause(last.is_some() && before == value, name),
-            property_effect(name),
-            undo,
-        );
+        out.push(action, cause(last.is_some() && before == value, name), property_effect(name), undo);
     }
 }
 
 fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) {
     let app = &desired.app;
-    let mut set = IndexMap::new();
+    let mut set = IndexMap::with_capacity(desired.config.len().saturating_sub(observed.config.len()));
     let (mut before, mut added) = (IndexMap::new(), Vec::new());
     let mut by_hand = true;
     for (key, value) in &desired.config {
@@ -121,11 +134,14 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
         by_hand &= last.and_then(|last| last.config.get(key)).is_some_and(|last| last.digest() == value.digest());
         match had {
             Some(had) => drop(before.insert(key.clone(), had.clone())),
+            None if out.anew => {}
             None => added.push(key.clone()),
         }
         set.insert(key.clone(), value.clone());
     }
-    if !set.is_empty() {
+    if !set.is_empty() && out.anew {
+        out.push(Action::ConfigSet { app: app.clone(), values: set }, "new", Effect::Restart, Vec::new());
+    } else if !set.is_empty() {
         let names: Vec<&str> = set.keys().map(String::as_str).collect();
         let cause = cause(by_hand, &format!("variable {}", names.join(", ")));
         let mut undo = Vec::new();
@@ -301,8 +317,8 @@ fn resources(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last
 ///
 /// Variables, options and mounts that somebody added are named too; an import leaves them alone.
 pub fn drift(applied: &AppSpec, now: &ObservedApp) -> Vec<String> {
-    let mut out: Vec<String> =
-        compare(applied, now, Some(applied)).changes.into_iter().map(|change| change.cause).collect();
+    let changes = compare(applied, now, Some(applied)).changes;
+    let mut out: Vec<String> = changes.into_iter().map(|change| change.cause.into_owned()).collect();
     let own =
         |name: &str| name == "NO_VHOST" || name == "GIT_REV" || name.starts_with("DOKKU_") || name.ends_with("_URL");
     let added: Vec<&str> = now

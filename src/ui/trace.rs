@@ -134,7 +134,7 @@ mod tests {
             id,
             service: service.into(),
             action: Action::Restart { app: format!("shop-{service}") },
-            cause: String::new(),
+            cause: "".into(),
             class: Class::Config,
             undo: Vec::new(),
             needs: needs.to_vec(),

@@ -2,11 +2,15 @@
 
 use crate::diag::{Diagnostic, FileId, Span};
 
-/// Decodes a file as UTF-8 and takes a byte order mark off its start.
+/// The text of a file in UTF-8, without a byte order mark at its start.
 ///
 /// Refuses invalid UTF-8 and UTF-16 with the line and column of the first bad byte in the
 /// message, since a file that is no text cannot be shown as a source.
-pub fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
+///
+/// # Errors
+///
+/// One finding, without a place.
+pub fn decode(bytes: &[u8]) -> Result<&str, Diagnostic> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(Diagnostic::error("not-utf8", "the file is UTF-16, not UTF-8").hint("save it as UTF-8"));
     }
@@ -28,7 +32,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
             format!("the file holds a NUL byte at line {line}, column {column}: it is not text"),
         ));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// The first character that YAML does not allow anywhere in a file, with its byte offset.

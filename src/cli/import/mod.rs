@@ -223,12 +223,13 @@ fn dry_run(
     state: Option<&State>,
 ) -> Result<Exit> {
     let plan = &prepared.plan;
-    let value = saved::to_json(prepared, state);
+    // Of a large plan it is several times the size of the plan itself: made only where it is asked for.
+    let value = || saved::to_json(prepared, state);
     if let Some(file) = &args.plan_out {
-        saved::write(session, file, &value)?;
+        saved::write(session, file, &value())?;
     }
     if printer.is_json() {
-        printer.json(&value);
+        printer.json(&value());
     } else {
         tell_drift(session, printer, prepared, state);
         print(printer, &args.run, prepared);

@@ -267,6 +267,7 @@ impl<'a, 'o> Fields<'a, 'o> {
         let Some(node) = self.value(key) else { return entries };
         match &node.kind {
             Kind::Map(map) => {
+                entries.reserve(map.entries.len());
                 for (name, entry) in &map.entries {
                     if !matches!(entry.value.kind, Kind::Scalar(_)) {
                         let above = self.path;

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::resources::{FileTree, Source};
 use crate::docker::ImageBuildSpec;
 use crate::model::{Build, Service};
-pub(super) use sharing::{Engine, by_engine, others};
+pub(super) use sharing::{Builds, Engine};
 
 /// A build as far as both forms share it.
 struct Prepared {
