@@ -111,6 +111,34 @@ fn every_diagnostic_code_of_the_source_is_documented() {
     assert!(missing.is_empty(), "not in docs/diagnostics.md: {missing:?}");
 }
 
+/// What `cargo doc` shows of the model leads to the text that it implements.
+#[test]
+fn every_type_of_the_model_names_its_section_of_the_specification() {
+    let names_a_section = |text: &str| text.contains("Specification: ") && text.contains(".md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/model");
+    let (mut seen, mut missing) = (0, Vec::new());
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut documentation = String::new();
+        for line in text.lines() {
+            if line.starts_with("///") {
+                documentation.push_str(line);
+            } else if ["pub struct ", "pub enum ", "pub type "].iter().any(|kind| line.starts_with(kind)) {
+                seen += 1;
+                if !names_a_section(&documentation) {
+                    missing.push(format!("{}: {line}", path.display()));
+                }
+            }
+            if !line.starts_with("///") && !line.starts_with("#[") {
+                documentation.clear();
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} types were found");
+    assert!(missing.is_empty(), "without `Specification: SECTION.md`: {missing:#?}");
+}
+
 /// String literals that are the first argument of a diagnostic's constructor.
 fn codes(text: &str) -> Vec<String> {
     let compact: String = text.split_whitespace().collect::<Vec<_>>().join(" ");

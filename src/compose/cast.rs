@@ -1,5 +1,7 @@
 //! Cast: a string where the Specification wants a number or a boolean becomes
 //! one, since a variable can only ever give a string.
+//!
+//! Specification: 12-interpolation.md; the types are those of each element in 05-services.md and deploy.md.
 
 use std::sync::LazyLock;
 

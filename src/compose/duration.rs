@@ -23,6 +23,10 @@ const SECOND: i64 = 1_000_000_000;
 
 /// Nanoseconds of a duration: an optional sign, then numbers with units, `1w2d`, `1.5h`, `-5s`;
 /// zero needs no unit.
+///
+/// # Errors
+///
+/// Where the text is no such duration, or one of more nanoseconds than 64 bits hold.
 pub fn parse(text: &str) -> Result<i64, DurationError> {
     let invalid = || DurationError::Invalid(text.to_owned());
     let negative = text.starts_with('-');

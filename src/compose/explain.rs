@@ -1,4 +1,6 @@
 //! Explain: how a value came to its place, step by step. `docker compose` has nothing like it.
+//!
+//! Specification: 10-fragments.md, 12-interpolation.md, 13-merge.md and 14-include.md, whose steps it tells.
 
 use std::path::Path;
 

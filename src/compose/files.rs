@@ -1,4 +1,6 @@
 //! The only way in which loading reads anything.
+//!
+//! Specification: 03-compose-file.md, for the files that there may be; what a file may cost is ours.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -49,6 +49,10 @@ pub enum ImageError {
 }
 
 /// Reads a reference as a user writes it; a name without a registry is Docker Hub's.
+///
+/// # Errors
+///
+/// Where a part of it breaks the grammar; the error names the part.
 pub fn parse(text: &str) -> Result<ImageReference, ImageError> {
     if text.len() == 64 && text.bytes().all(is_lower_hex) {
         return Err(ImageError::Identifier(text.to_owned()));

@@ -1,8 +1,10 @@
 //! The interpolation phase: references to variables in a file's values are replaced.
 //!
 //! Every string value anywhere in the file is interpolated, block scalars and extensions too;
-//! keys never are (Specification, "Interpolation"). A string stays a string: the phase after
+//! keys never are. A string stays a string: the phase after
 //! this one turns it into a number or a boolean where the key asks for one.
+//!
+//! Specification: 12-interpolation.md.
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -36,7 +36,9 @@ pub(super) const MOST_SUGGESTED: usize = 100;
 /// Loading cannot go on; why is in the diagnostics.
 pub(super) struct Stop;
 
-/// Loads the files of `request`, reading through `files` only.
+/// Loads the files of `request`, reading through `files` only: every phase of the module, in its order.
+///
+/// What is wrong is among the diagnostics, and there is no project then. Specification: 03-compose-file.md.
 pub fn load(request: &Request, files: &dyn Files) -> Loaded {
     let mut loader = Loader::new(request, files);
     let project = loader.project().ok().filter(|_| !loader.diagnostics.has_errors());

@@ -2,7 +2,9 @@
 //!
 //! Mappings merge key by key, lists are appended without repeating an entry,
 //! anything else is replaced; the table says where the Specification has
-//! another rule (section 13, "Merge").
+//! another rule.
+//!
+//! Specification: 13-merge.md.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,7 @@
 //! Normalize: what the Specification leaves implicit is written out: the
 //! default network, dependencies by links and shared namespaces, names.
+//!
+//! Specification: 05-services.md, "depends_on", "links" and "networks"; 06-networks.md, "The default network".
 
 use super::budget::Budget;
 use super::load::Variables;

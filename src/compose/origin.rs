@@ -1,4 +1,6 @@
 //! Origins: what loading remembers of how a value came to its place, for findings and for `explain`.
+//!
+//! Specification: 12-interpolation.md, 13-merge.md and 14-include.md, of which it remembers what they did.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

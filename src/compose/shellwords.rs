@@ -38,7 +38,11 @@ pub enum WordsError {
     TrailingBackslash,
 }
 
-/// Splits a command line.
+/// Splits a command line into words, and tells where it was cut.
+///
+/// # Errors
+///
+/// Where a quote is not closed, or a backslash ends the line.
 pub fn split(line: &str) -> Result<Words, WordsError> {
     let mut splitter = Splitter::default();
     let mut cut = None;

@@ -1,4 +1,6 @@
 //! Surprises: what a file says is sound, and Compose makes something else of it than most who write it expect.
+//!
+//! Specification: 05-services.md, "image", "ports" and "secrets".
 
 use super::image;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};

@@ -1,4 +1,4 @@
-//! Variable references in a string, as the Specification's "Interpolation" section names them
+//! Variable references in a string, as the Specification (12-interpolation.md) names them
 //! and compose-go's `template` package reads them.
 //!
 //! A string is first cut into pieces, which does not depend on any variable's value; defaults,

@@ -21,6 +21,10 @@ pub enum SizeError {
 /// Bytes of a size: a whole number, which may be negative, or a decimal number with a unit (`b`,
 /// `k`, `kb`, `kib`, ... up to `p`, in any case, after at most one blank), which may not.
 /// Fractions of a byte are dropped.
+///
+/// # Errors
+///
+/// Where the text is no such size, or one that 64 bits do not hold.
 pub fn parse_bytes(text: &str) -> Result<i64, SizeError> {
     if let Ok(whole) = text.parse::<i64>() {
         return Ok(whole);

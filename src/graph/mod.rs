@@ -2,6 +2,8 @@
 //!
 //! Names stand for nodes and an edge means "depends on". Every answer is the same at every run:
 //! where the dependencies leave a choice, names decide.
+//!
+//! Specification: 05-services.md, "depends_on": the order in which services start and stop.
 
 mod dot;
 
@@ -41,6 +43,10 @@ pub struct UnknownName {
 impl<T> Graph<T> {
     /// Builds a graph from nodes with what they depend on. A node given twice has the
     /// dependencies of both; a dependency given twice has the value given last.
+    ///
+    /// # Errors
+    ///
+    /// Where a dependency names no node.
     pub fn new<N, D>(nodes: impl IntoIterator<Item = (N, D)>) -> Result<Self, UnknownName>
     where
         N: Into<String>,
@@ -97,6 +103,10 @@ impl<T> Graph<T> {
     /// The names in levels: the first has no dependencies, each further one depends on names of
     /// the levels before it only, and no name stands later than it must. Within a level the
     /// names are in alphabetical order.
+    ///
+    /// # Errors
+    ///
+    /// The first circle, where there is one.
     pub fn levels(&self) -> Result<Vec<Vec<&str>>, Cycle> {
         let mut waiting: Vec<usize> =
             self.inner.node_indices().map(|node| self.edges(node, Direction::Outgoing).count()).collect();
@@ -124,6 +134,10 @@ impl<T> Graph<T> {
     }
 
     /// All names, each after everything that it depends on: the levels in a row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Graph::levels`].
     pub fn order(&self) -> Result<Vec<&str>, Cycle> {
         Ok(self.levels()?.concat())
     }

@@ -9,6 +9,8 @@ use super::scalars::{is_unset, serialize_hosts};
 use super::{Bytes, Extensions, FileReference, Ulimit};
 
 /// How an image is built.
+///
+/// Specification: build.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Build {
     /// Directory (absolute) or remote context.
@@ -91,6 +93,8 @@ pub struct Build {
     pub extensions: Extensions,
 }
 /// An SSH agent socket or key given to a build.
+///
+/// Specification: build.md, "ssh".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SshKey {
     /// `default`, or the identifier used in the Dockerfile.

@@ -8,6 +8,8 @@ use super::Extensions;
 use super::scalars::is_unset;
 
 /// How a service waits for another.
+///
+/// Specification: 05-services.md, "depends_on".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Dependency {
     /// What it waits for.
@@ -23,6 +25,8 @@ pub struct Dependency {
 }
 
 /// What a dependent service waits for.
+///
+/// Specification: 05-services.md, "depends_on".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub enum Condition {
     /// The other's containers are started.

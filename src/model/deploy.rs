@@ -9,6 +9,8 @@ use super::scalars::is_unset;
 use super::{Bytes, DeviceRequest, Duration, Extensions, Float};
 
 /// Deployment settings.
+///
+/// Specification: deploy.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Deploy {
     /// `replicated`, `global`, `replicated-job`, `global-job`.
@@ -41,6 +43,8 @@ pub struct Deploy {
     pub extensions: Extensions,
 }
 /// How an update or rollback proceeds.
+///
+/// Specification: deploy.md, "update_config" and "rollback_config".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UpdateConfig {
     /// Containers at a time; 0 is all.
@@ -66,6 +70,8 @@ pub struct UpdateConfig {
     pub extensions: Extensions,
 }
 /// Which containers go first in an update.
+///
+/// Specification: deploy.md, "update_config".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdateOrder {
@@ -76,6 +82,8 @@ pub enum UpdateOrder {
 }
 
 /// Limits and reservations.
+///
+/// Specification: deploy.md, "resources".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Resources {
     /// What it may use at most.
@@ -89,6 +97,8 @@ pub struct Resources {
     pub extensions: Extensions,
 }
 /// Amounts of resources.
+///
+/// Specification: deploy.md, "resources".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Resource {
     /// Number of CPUs.
@@ -111,6 +121,8 @@ pub struct Resource {
     pub extensions: Extensions,
 }
 /// A user-defined resource.
+///
+/// Specification: deploy.md, "resources".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GenericResource {
     /// A countable resource.
@@ -121,6 +133,8 @@ pub struct GenericResource {
     pub extensions: Extensions,
 }
 /// A countable user-defined resource.
+///
+/// Specification: deploy.md, "resources".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DiscreteResource {
     /// Its name.
@@ -132,6 +146,8 @@ pub struct DiscreteResource {
     pub extensions: Extensions,
 }
 /// When a stopped container is restarted.
+///
+/// Specification: deploy.md, "restart_policy".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RestartPolicy {
     /// `none`, `on-failure`, `any`.
@@ -151,6 +167,8 @@ pub struct RestartPolicy {
     pub extensions: Extensions,
 }
 /// Constraints on nodes.
+///
+/// Specification: deploy.md, "placement".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Placement {
     /// Requirements.
@@ -167,6 +185,8 @@ pub struct Placement {
     pub extensions: Extensions,
 }
 /// How to spread over nodes.
+///
+/// Specification: deploy.md, "placement".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PlacementPreference {
     /// Node label whose values to spread over.

@@ -8,6 +8,8 @@ use super::scalars::is_unset;
 use super::{Extensions, Hook};
 
 /// What `docker compose watch` does.
+///
+/// Specification: develop.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Develop {
     /// Rules.
@@ -18,6 +20,8 @@ pub struct Develop {
     pub extensions: Extensions,
 }
 /// One watch rule.
+///
+/// Specification: develop.md, "watch".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Watch {
     /// Path to watch, absolute.
@@ -43,6 +47,8 @@ pub struct Watch {
     pub extensions: Extensions,
 }
 /// What a changed file does.
+///
+/// Specification: develop.md, "action".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum WatchAction {
     /// Copies it into the container.

@@ -10,6 +10,8 @@ use super::scalars::is_unset;
 use super::{Bytes, Extensions};
 
 /// A host device in the container.
+///
+/// Specification: 05-services.md, "devices".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Device {
     /// Path on the host, or a CDI device name.
@@ -26,6 +28,8 @@ pub struct Device {
     pub extensions: Extensions,
 }
 /// A request for devices such as GPUs.
+///
+/// Specification: deploy.md, "devices"; 05-services.md, "gpus".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeviceRequest {
     /// What the devices must be capable of.
@@ -48,6 +52,8 @@ pub struct DeviceRequest {
     pub extensions: Extensions,
 }
 /// Block device weights and limits.
+///
+/// Specification: 05-services.md, "blkio_config".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct BlkioConfig {
     /// Weight, 10 to 1000.
@@ -73,6 +79,8 @@ pub struct BlkioConfig {
     pub extensions: Extensions,
 }
 /// The weight of one device.
+///
+/// Specification: 05-services.md, "weight_device".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct WeightDevice {
     /// Path on the host.
@@ -84,6 +92,8 @@ pub struct WeightDevice {
     pub extensions: Extensions,
 }
 /// The rate limit of one device.
+///
+/// Specification: 05-services.md, "device_read_bps" and its like.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ThrottleDevice {
     /// Path on the host.
@@ -95,6 +105,8 @@ pub struct ThrottleDevice {
     pub extensions: Extensions,
 }
 /// A resource limit: one value, or soft and hard.
+///
+/// Specification: 05-services.md, "ulimits".
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ulimit {
     /// Both limits; 0 where `soft` and `hard` are used.

@@ -8,6 +8,8 @@ use super::scalars::is_unset;
 use super::{Duration, Extensions};
 
 /// How the health of a container is checked.
+///
+/// Specification: 05-services.md, "healthcheck".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Healthcheck {
     /// `CMD` and arguments, `CMD-SHELL` and a command, or `NONE`.

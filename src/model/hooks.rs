@@ -9,6 +9,8 @@ use super::scalars::{is_true, is_unset};
 use super::{Extensions, Service};
 
 /// A command run in a service container at an event.
+///
+/// Specification: 05-services.md, "post_start" and "pre_stop".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Hook {
     /// The command.
@@ -32,6 +34,8 @@ pub struct Hook {
 /// A container that runs to completion before the service starts.
 ///
 /// It takes the service's own container settings over and may replace them.
+///
+/// Specification: 05-services.md, "pre_start".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PreStartHook {
     /// Settings of the container; only those of a container are set.
@@ -45,6 +49,8 @@ pub struct PreStartHook {
     pub extensions: Extensions,
 }
 /// A program that provides a service in place of a container.
+///
+/// Specification: 05-services.md, "provider".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Provider {
     /// The program.
@@ -59,6 +65,8 @@ pub struct Provider {
     pub extensions: Extensions,
 }
 /// Log driver and options.
+///
+/// Specification: 05-services.md, "logging".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Logging {
     /// Log driver.
@@ -72,6 +80,8 @@ pub struct Logging {
     pub extensions: Extensions,
 }
 /// Managed service account (Windows).
+///
+/// Specification: 05-services.md, "credential_spec".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CredentialSpec {
     /// A config that holds it.
@@ -88,6 +98,8 @@ pub struct CredentialSpec {
     pub extensions: Extensions,
 }
 /// A file of environment variables.
+///
+/// Specification: 05-services.md, "env_file".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct EnvFile {
     /// The file, absolute.
@@ -101,6 +113,8 @@ pub struct EnvFile {
     pub format: Option<String>,
 }
 /// The service that another extends.
+///
+/// Specification: 05-services.md, "extends".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Extends {
     /// The file it is in; `None` is the same file.

@@ -8,6 +8,8 @@ use super::Extensions;
 use super::scalars::is_unset;
 
 /// A model of the top-level `models` section.
+///
+/// Specification: models.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Model {
     /// Its name.
@@ -27,6 +29,8 @@ pub struct Model {
     pub extensions: Extensions,
 }
 /// How a service learns of a model.
+///
+/// Specification: 05-services.md, "models".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceModel {
     /// Variable that gets the endpoint.

@@ -9,6 +9,8 @@ use super::Extensions;
 use super::scalars::is_unset;
 
 /// A network of the top-level `networks` section.
+///
+/// Specification: 06-networks.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Network {
     /// Name in the engine: written, else `<project>_<key>`, for external ones the key.
@@ -45,6 +47,8 @@ pub struct Network {
     pub extensions: Extensions,
 }
 /// Address management of a network.
+///
+/// Specification: 06-networks.md, "ipam".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ipam {
     /// IPAM driver.
@@ -61,6 +65,8 @@ pub struct Ipam {
     pub extensions: Extensions,
 }
 /// An address pool.
+///
+/// Specification: 06-networks.md, "ipam".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct IpamPool {
     /// Subnet in CIDR form.
@@ -80,6 +86,8 @@ pub struct IpamPool {
     pub extensions: Extensions,
 }
 /// A service's place in a network.
+///
+/// Specification: 05-services.md, "networks".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceNetwork {
     /// Further names of the service on this network.

@@ -8,6 +8,8 @@ use super::Extensions;
 use super::scalars::is_unset;
 
 /// One container port and where it is published.
+///
+/// Specification: 05-services.md, "ports".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Port {
     /// A name for people.

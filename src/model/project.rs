@@ -13,6 +13,8 @@ use crate::diag::Span;
 use crate::yaml::{Kind, Node};
 
 /// A compose project after every phase of loading.
+///
+/// Specification: 02-model.md, and 03-compose-file.md for what its parts are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Project {
     /// The project name: as asked for, else `name:`, else the directory's.

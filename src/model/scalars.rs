@@ -8,9 +8,13 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
 /// Keys that begin with `x-`, as JSON values.
+///
+/// Specification: 11-extension.md.
 pub type Extensions = IndexMap<String, serde_json::Value>;
 
 /// A length of time in nanoseconds, printed as Go prints it: `1m30s`.
+///
+/// Specification: 11-extension.md, "Specifying durations".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(pub i64);
 
@@ -65,6 +69,8 @@ impl Serialize for Duration {
 }
 
 /// A number of bytes (or of what a key counts in the same notation), printed as a string of digits.
+///
+/// Specification: 11-extension.md, "Specifying byte values".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub i64);
 
@@ -81,6 +87,8 @@ impl Serialize for Bytes {
 }
 
 /// A fraction in single precision, printed without `.0`.
+///
+/// Specification: 05-services.md, "cpus".
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Float(pub f32);
 

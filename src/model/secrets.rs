@@ -11,6 +11,8 @@ use super::Extensions;
 use super::scalars::is_unset;
 
 /// A secret or config as a service (or build) uses it.
+///
+/// Specification: 05-services.md, "configs" and "secrets".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FileReference {
     /// Its key in `secrets` or `configs`.
@@ -33,6 +35,8 @@ pub struct FileReference {
     pub extensions: Extensions,
 }
 /// File permissions, printed in octal with a leading zero.
+///
+/// Specification: 05-services.md, "configs", "mode".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileMode(pub u32);
 
@@ -49,6 +53,8 @@ impl Serialize for FileMode {
 }
 
 /// A secret of the top-level `secrets` section.
+///
+/// Specification: 09-secrets.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Secret {
     /// Name in the engine: written, else `<project>_<key>`, for external ones the key.
@@ -83,6 +89,8 @@ pub struct Secret {
     pub extensions: Extensions,
 }
 /// A config of the top-level `configs` section.
+///
+/// Specification: 08-configs.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Config {
     /// Name in the engine: written, else `<project>_<key>`, for external ones the key.

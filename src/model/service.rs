@@ -17,6 +17,8 @@ use super::{
 /// zero are the same as a key that was not written (as in the reference), so an
 /// unset field is `None` or empty. Serialised it is what `docker compose config
 /// --format json` prints.
+///
+/// Specification: 05-services.md, for each field the section of its name; 15-profiles.md for `profiles`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Service {
     /// Its key in `services`.

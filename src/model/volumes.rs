@@ -9,6 +9,8 @@ use super::scalars::{is_true, is_unset};
 use super::{Bytes, Extensions};
 
 /// A volume of the top-level `volumes` section.
+///
+/// Specification: 07-volumes.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Volume {
     /// Name in the engine: written, else `<project>_<key>`, for external ones the key.
@@ -31,6 +33,8 @@ pub struct Volume {
     pub extensions: Extensions,
 }
 /// A mount of a service in long form.
+///
+/// Specification: 05-services.md, "volumes".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ServiceVolume {
     /// What is mounted.
@@ -65,6 +69,8 @@ pub struct ServiceVolume {
     pub extensions: Extensions,
 }
 /// What a mount mounts.
+///
+/// Specification: 05-services.md, "volumes".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MountType {
@@ -84,6 +90,8 @@ pub enum MountType {
 }
 
 /// Options of a bind mount.
+///
+/// Specification: 05-services.md, "volumes".
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BindOptions {
     /// `z` (shared) or `Z` (private) relabelling.
@@ -115,6 +123,8 @@ impl Default for BindOptions {
 }
 
 /// Options of a volume mount.
+///
+/// Specification: 05-services.md, "volumes".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct VolumeOptions {
     /// Labels of an anonymous volume.
@@ -131,6 +141,8 @@ pub struct VolumeOptions {
     pub extensions: Extensions,
 }
 /// Options of a temporary file system.
+///
+/// Specification: 05-services.md, "volumes".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TmpfsOptions {
     /// Size limit.
@@ -144,6 +156,8 @@ pub struct TmpfsOptions {
     pub extensions: Extensions,
 }
 /// Options of an image mount.
+///
+/// Specification: 05-services.md, "volumes".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ImageOptions {
     /// Path in the image.

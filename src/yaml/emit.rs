@@ -18,6 +18,10 @@ pub struct EmitError(String);
 
 /// Writes a value as a YAML document in block style, keys in their order, with a line break at
 /// its end.
+///
+/// # Errors
+///
+/// As [`EmitError`] says.
 pub fn emit(value: &serde_json::Value) -> Result<String, EmitError> {
     write(&Json(value))
 }
@@ -25,6 +29,10 @@ pub fn emit(value: &serde_json::Value) -> Result<String, EmitError> {
 /// Writes a tree with the types that its scalars have: a plain `0444` as the number it is, a
 /// quoted one as a string. Dates become strings of their text; tags, anchors and comments are
 /// not written.
+///
+/// # Errors
+///
+/// For an integer of more than 64 bits, which no text gives; else as [`EmitError`] says.
 pub fn emit_node(node: &Node) -> Result<String, EmitError> {
     write(&Tree(node))
 }

@@ -45,6 +45,12 @@ const MOST_FINDINGS: usize = 100;
 /// Aliases are replaced by what they name, merge keys are resolved, keys are strings and unique.
 /// All findings of a file are reported together, but for those after which the text cannot be
 /// read on.
+///
+/// # Errors
+///
+/// The findings, at least one, each with its place in `file`.
+///
+/// Specification: 10-fragments.md, for anchors, aliases and merge keys.
 pub fn load(text: &str, file: FileId, limits: &Limits) -> Result<Vec<Node>, Vec<Diagnostic>> {
     if text.len() > limits.bytes.min(u32::MAX as usize) {
         return Err(vec![

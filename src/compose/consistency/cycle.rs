@@ -1,4 +1,6 @@
 //! Circles of dependencies.
+//!
+//! Specification: 05-services.md, "depends_on".
 
 use std::collections::HashSet;
 

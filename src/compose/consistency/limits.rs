@@ -1,4 +1,6 @@
 //! Numbers that are written in two places must agree.
+//!
+//! Specification: 05-services.md and deploy.md, "resources" and "replicas".
 
 use super::At;
 use crate::diag::{Diagnostic, Diagnostics};

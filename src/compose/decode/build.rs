@@ -1,4 +1,6 @@
 //! The keys of `build`.
+//!
+//! Specification: build.md.
 
 use crate::compose::tree::is_null;
 use crate::compose::tree::printed;

@@ -1,4 +1,6 @@
 //! The keys of `deploy`.
+//!
+//! Specification: deploy.md.
 
 use crate::model::{
     Deploy, DiscreteResource, GenericResource, Placement, PlacementPreference, Resource, Resources, RestartPolicy,

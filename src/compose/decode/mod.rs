@@ -1,4 +1,6 @@
 //! Decode: the canonical tree becomes the typed project.
+//!
+//! Specification: 02-model.md, and for each key the section of its element.
 
 mod build;
 mod deploy;

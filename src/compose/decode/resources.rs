@@ -1,4 +1,6 @@
 //! The keys of networks, volumes, secrets, configs and models.
+//!
+//! Specification: 06-networks.md, 07-volumes.md, 08-configs.md, 09-secrets.md, models.md.
 
 use crate::model::{Config, Ipam, IpamPool, Model, Network, Secret, Volume};
 

@@ -1,4 +1,6 @@
 //! The keys of a service.
+//!
+//! Specification: 05-services.md.
 
 use crate::compose::tree::{printed, text};
 use crate::diag::Diagnostic;

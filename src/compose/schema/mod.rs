@@ -1,5 +1,7 @@
 //! Schema: which keys there are and what their values may look like, before
 //! any short form is expanded.
+//!
+//! Specification: its JSON schema, `compose-spec.json`; 11-extension.md for `x-` keys.
 
 mod tables;
 

@@ -1,4 +1,6 @@
 //! Short device syntax: `SOURCE[:TARGET[:PERMISSIONS]]`.
+//!
+//! Specification: 05-services.md, "devices".
 
 /// A device of a short form.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,6 @@
 //! Short port syntax: `[[IP:]HOST[-HOST]:]CONTAINER[-CONTAINER][/PROTOCOL]`.
+//!
+//! Specification: 05-services.md, "ports", "Short syntax".
 
 use std::net::IpAddr;
 

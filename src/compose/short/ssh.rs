@@ -1,4 +1,6 @@
 //! Short SSH syntax of a build: `default` or `ID=PATH`.
+//!
+//! Specification: build.md, "ssh".
 
 /// Reads a short form as identifier and path; `None` where the path is missing.
 pub(in crate::compose) fn parse(spec: &str) -> Option<(&str, Option<&str>)> {

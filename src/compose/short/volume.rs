@@ -1,4 +1,6 @@
 //! Short mount syntax: `[SOURCE:]TARGET[:OPTION[,OPTION]...]`.
+//!
+//! Specification: 05-services.md, "volumes", "Short syntax".
 
 /// A mount of a short form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
