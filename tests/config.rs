@@ -86,6 +86,32 @@ fn lists() {
 }
 
 #[test]
+fn what_a_service_depends_on_is_named_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "services:\n  api: {image: x, depends_on: [zoo, migrate]}\n  migrate: {image: x, depends_on: [db]}\n  \
+                web: {image: x}\n  db: {image: x}\n  zoo: {image: x}\n";
+    fs::write(dir.path().join("compose.yaml"), text).unwrap();
+    assert_eq!(printed(dir.path(), &["--services"]), "db\nmigrate\nzoo\napi\nweb\n");
+}
+
+#[test]
+fn keys_stand_in_the_order_of_docker_compose() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "services:\n  a:\n    working_dir: /w\n    image: x\n    deploy: {replicas: 2}\n    build: .\n    \
+                restart: always\n    command: [go]\n";
+    fs::write(dir.path().join("compose.yaml"), text).unwrap();
+    let order = |text: &str, indent: &str| -> Vec<String> {
+        let keys = ["build", "command", "deploy", "image", "restart", "working_dir"];
+        let key = |line: &str| line.strip_prefix(indent)?.split(':').next().map(|key| key.trim_matches('"').to_owned());
+        text.lines().filter_map(key).filter(|key| keys.contains(&key.as_str())).collect()
+    };
+    for (flags, indent) in [(&[][..], "    "), (&["--format", "json"], "      ")] {
+        let keys = order(&printed(dir.path(), flags), indent);
+        assert_eq!(keys, ["build", "command", "deploy", "image", "restart", "working_dir"], "{flags:?}");
+    }
+}
+
+#[test]
 fn hashes_are_those_of_docker_compose() {
     let dir = folder();
     // What is hashed holds the absolute path of a bind mount: the service that has one is hashed without it.

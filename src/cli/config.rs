@@ -1,5 +1,6 @@
 //! `compose:config`: the normalized project, as `docker compose config` prints it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -91,7 +92,7 @@ fn list(project: &Project, list: &ConfigList) -> Result<Option<Vec<String>>> {
         service.image.clone().unwrap_or_else(|| format!("{}-{}", project.name, service.name))
     };
     Ok(if list.services {
-        Some(project.services.keys().cloned().collect())
+        Some(dependencies_first(project))
     } else if list.volumes {
         sorted(project.volumes.keys().cloned().collect())
     } else if list.networks {
@@ -122,6 +123,31 @@ fn list(project: &Project, list: &ConfigList) -> Result<Option<Vec<String>>> {
     } else {
         None
     })
+}
+
+/// The services by name, each behind those that it depends on; one name of a circle, which --no-consistency lets pass,
+/// comes first all the same.
+fn dependencies_first(project: &Project) -> Vec<String> {
+    fn visit<'a>(
+        project: &'a Project,
+        names: impl Iterator<Item = &'a String>,
+        seen: &mut BTreeSet<&'a str>,
+        out: &mut Vec<String>,
+    ) {
+        let mut names: Vec<&String> = names.collect();
+        names.sort();
+        for name in names {
+            if let Some(service) = project.services.get(name)
+                && seen.insert(name)
+            {
+                visit(project, service.depends_on.keys(), seen, out);
+                out.push(name.clone());
+            }
+        }
+    }
+    let mut out = Vec::new();
+    visit(project, project.services.keys(), &mut BTreeSet::new(), &mut out);
+    out
 }
 
 fn hashes(project: &Project, wanted: &str) -> Result<Vec<String>> {

@@ -5,104 +5,11 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::key_order;
 use crate::model::Service;
 
 /// Keys that a change of which makes no new container.
 const IGNORED: &[&str] = &["build", "pull_policy", "scale", "depends_on", "profiles"];
-
-/// The order of a service's keys in what is hashed: that of docker compose, frozen so that hashes outlive its releases.
-/// Keys that are not listed follow by name.
-const ORDER: &[&str] = &[
-    "annotations",
-    "attach",
-    "develop",
-    "blkio_config",
-    "cap_add",
-    "cap_drop",
-    "cgroup_parent",
-    "cgroup",
-    "cpu_count",
-    "cpu_percent",
-    "cpu_period",
-    "cpu_quota",
-    "cpu_rt_period",
-    "cpu_rt_runtime",
-    "cpus",
-    "cpuset",
-    "cpu_shares",
-    "command",
-    "configs",
-    "container_name",
-    "credential_spec",
-    "deploy",
-    "device_cgroup_rules",
-    "devices",
-    "dns",
-    "dns_opt",
-    "dns_search",
-    "domainname",
-    "entrypoint",
-    "provider",
-    "environment",
-    "env_file",
-    "expose",
-    "extends",
-    "external_links",
-    "extra_hosts",
-    "group_add",
-    "gpus",
-    "hostname",
-    "healthcheck",
-    "image",
-    "init",
-    "ipc",
-    "isolation",
-    "labels",
-    "label_file",
-    "links",
-    "logging",
-    "mem_limit",
-    "mem_reservation",
-    "memswap_limit",
-    "mem_swappiness",
-    "mac_address",
-    "models",
-    "network_mode",
-    "networks",
-    "oom_kill_disable",
-    "oom_score_adj",
-    "pid",
-    "pids_limit",
-    "platform",
-    "ports",
-    "privileged",
-    "read_only",
-    "restart",
-    "runtime",
-    "secrets",
-    "security_opt",
-    "shm_size",
-    "stdin_open",
-    "stop_grace_period",
-    "stop_signal",
-    "storage_opt",
-    "sysctls",
-    "tmpfs",
-    "tty",
-    "ulimits",
-    "use_api_socket",
-    "user",
-    "userns_mode",
-    "uts",
-    "volumes",
-    "volumes_from",
-    "working_dir",
-    "pre_start",
-    "post_start",
-    "pre_stop",
-    "pull_refresh_after",
-    "umask",
-];
 
 /// The SHA-256 of a service's configuration in hexadecimal, as `docker compose config --hash` prints it.
 pub fn service_hash(service: &Service) -> String {
@@ -114,10 +21,7 @@ pub fn service_hash(service: &Service) -> String {
         if let Some(deploy) = keys.get_mut("deploy").and_then(Value::as_object_mut) {
             deploy.shift_remove("replicas");
         }
-        let mut entries: Vec<(String, Value)> = std::mem::take(keys).into_iter().collect();
-        let place = |key: &str| ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len());
-        entries.sort_by(|(a, _), (b, _)| place(a).cmp(&place(b)).then_with(|| a.cmp(b)));
-        *keys = entries.into_iter().collect();
+        key_order::sort(keys);
     }
     let digest = Sha256::digest(as_go(&value.to_string()).as_bytes());
     digest.iter().fold(String::new(), |mut hex, byte| {

@@ -19,6 +19,7 @@ mod extends;
 mod files;
 mod hash;
 mod include;
+mod key_order;
 mod load;
 mod merge;
 mod normalize;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::environment::VALUE;
+use super::key_order;
 use crate::model::Project;
 use crate::yaml::Node;
 
@@ -22,6 +23,7 @@ pub fn config_json(project: &Project) -> Value {
     sort_authored(&mut value);
     for service in section(&mut value, "services") {
         limits_of_devices(service);
+        key_order::sort(service);
     }
     if let Value::Object(sections) = &mut value {
         sections.sort_keys();
@@ -76,6 +78,7 @@ pub fn render_config(project: &Project, format: Format) -> Result<String, String
             tidy(&mut value);
             graft(&mut value, &project.tree);
             sort_authored(&mut value);
+            section(&mut value, "services").for_each(key_order::sort);
             crate::yaml::emit::emit(&value).map_err(|error| error.to_string())
         }
     }
