@@ -10,6 +10,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -179,6 +180,7 @@ pub struct Command<'a> {
     limit: Duration,
     grace: Duration,
     keep: usize,
+    stdout: Option<File>,
     cancel: Option<&'a Cancel>,
     lines: Option<LineSink<'a>>,
 }
@@ -196,6 +198,7 @@ impl<'a> Command<'a> {
             limit: Duration::from_secs(60),
             grace: GRACE,
             keep: KEEP,
+            stdout: None,
             cancel: None,
             lines: None,
         }
@@ -243,6 +246,12 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Where its standard output goes, byte for byte; it is then in no [`Output`].
+    pub fn stdout(mut self, file: File) -> Self {
+        self.stdout = Some(file);
+        self
+    }
+
     /// Ends it, as at its limit, once `cancel` is cancelled.
     pub fn cancel(mut self, cancel: &'a Cancel) -> Self {
         self.cancel = Some(cancel);
@@ -265,6 +274,7 @@ impl<'a> Command<'a> {
             return Err(RunError::Cancelled);
         }
         let started = Instant::now();
+        let to_file = self.stdout.is_some();
         let mut group = Group::spawn(&self)?;
         let (events, inbox) = sync_channel(16);
         let pipes = group.watch(&events, self.stdin).map_err(RunError::Wait)?;
@@ -276,7 +286,7 @@ impl<'a> Command<'a> {
             captures: [Capture::new(self.keep), Capture::new(self.keep)],
             pending: [Lines::default(), Lines::default()],
             lines: self.lines,
-            open: 2,
+            open: if to_file { 1 } else { 2 },
             last_chunk: started,
         };
         let ended = watch.until_end(&group, self.cancel, started + self.limit.min(LONGEST), self.grace.min(LONGEST))?;
@@ -302,6 +312,11 @@ struct Group {
 impl Group {
     fn spawn(command: &Command<'_>) -> Result<Self, RunError> {
         use std::process::Stdio;
+        let not_started = |source| RunError::NotStarted { program: command.program.clone(), source };
+        let stdout = match &command.stdout {
+            Some(file) => Stdio::from(file.try_clone().map_err(not_started)?),
+            None => Stdio::piped(),
+        };
         let mut builder = std::process::Command::new(&command.program);
         builder
             .args(&command.args)
@@ -310,10 +325,9 @@ impl Group {
             .envs(command.extra_env.iter().map(|(name, value)| (name, value)))
             .current_dir(&command.cwd)
             .stdin(if matches!(command.stdin, Stdin::Null) { Stdio::null() } else { Stdio::piped() })
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .process_group(0);
-        let not_started = |source| RunError::NotStarted { program: command.program.clone(), source };
         let child = builder.spawn().map_err(not_started)?;
         let pid = Pid::from_child(&child);
         Ok(Self { child, pid, reaped: false })

@@ -86,8 +86,14 @@ fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
             spec.arguments_mut(&mut out);
             out
         }
-        Action::DatastoreCreate { store } | Action::DatastoreSetup { store, .. } | Action::DatastoreAwait { store } => {
-            store.secrets_mut()
+        Action::DatastoreCreate { store }
+        | Action::DatastoreSetup { store, .. }
+        | Action::DatastoreDump { store }
+        | Action::DatastoreAwait { store } => store.secrets_mut(),
+        Action::DatastoreUpgrade { store, from } => {
+            let mut out = store.secrets_mut();
+            out.extend(from.secrets_mut());
+            out
         }
         Action::FilesDeliver { tree } => match &mut tree.content {
             FileContent::Inline { text } => vec![text],

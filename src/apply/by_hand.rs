@@ -102,6 +102,13 @@ pub(super) fn commands(action: &Action) -> Vec<String> {
         Action::DatastoreSetup { store, .. } => {
             vec![format!("# give {} its user and database: dokku {}:connect {0}", store.service, store.plugin)]
         }
+        Action::DatastoreDump { store } => {
+            vec![format!("dokku {}:export {1} > {1}.dump", store.plugin, store.service)]
+        }
+        Action::DatastoreUpgrade { store, .. } => {
+            let verb = format!("{}:upgrade", store.plugin);
+            dokku(&verb, &[&store.service, "--image", &store.image, "--image-version", &store.version])
+        }
         Action::DatastoreLink { plugin, service, app } => {
             dokku(&format!("{plugin}:link"), &[service, app, "--no-restart"])
         }

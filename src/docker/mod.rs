@@ -138,6 +138,8 @@ pub struct ContainerFacts {
     pub networks: BTreeMap<String, String>,
     /// Names of mounted volumes and host paths.
     pub mounts: Vec<String>,
+    /// Ports of the host that are open for it now, `ADDRESS:PORT`; empty where it is not listed.
+    pub ports: Vec<String>,
 }
 
 /// The engine's calls that the product needs. Every wait takes a limit.

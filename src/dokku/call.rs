@@ -1,6 +1,7 @@
 //! A command to be run: a value that prints as the line a person would type.
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub struct Call {
     pub(super) limit: Duration,
     pub(super) mask: Vec<String>,
     pub(super) private: bool,
+    pub(super) output: Option<File>,
 }
 
 impl Call {
@@ -53,6 +55,7 @@ impl Call {
             limit: QUICK,
             mask: Vec::new(),
             private: false,
+            output: None,
         }
     }
 
@@ -105,6 +108,12 @@ impl Call {
     /// only the beginnings of Dokku's words.
     pub fn private(mut self) -> Self {
         self.private = true;
+        self
+    }
+
+    /// Where its standard output goes instead of the reply, byte for byte.
+    pub fn into_file(mut self, file: File) -> Self {
+        self.output = Some(file);
         self
     }
 

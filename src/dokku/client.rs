@@ -185,6 +185,9 @@ impl Dokku {
         let mut clean_sink =
             sink.map(|sink| |stream: Stream, line: &str| sink(stream, &masked(&strip_ansi(line), &mask)));
         let mut child = Command::new(program, &self.env).args(&call.args).stdin(call.stdin).limit(call.limit);
+        if let Some(file) = call.output {
+            child = child.stdout(file);
+        }
         if let Some(cancel) = &self.cancel {
             child = child.cancel(cancel);
         }

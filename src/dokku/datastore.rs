@@ -1,5 +1,6 @@
 //! Services of the datastore plugins. Passwords go by the environment and by standard input, never as arguments.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::{Call, Dokku, DokkuError, DokkuResult, SLOW};
@@ -61,6 +62,28 @@ impl Service<'_> {
         ];
         let given = flags.into_iter().filter(|(_, value)| !value.is_empty());
         self.call("create", given.flat_map(|(flag, value)| [flag, value]))
+    }
+
+    /// `:upgrade` to `with`, which is all that the service has afterwards: the plugin forgets options and variables that it
+    /// is not told (`service_commit_config`). `memory` and `shm_size` are told where they are to change; 0 takes a limit away.
+    pub fn upgrade(&self, with: &Creation, memory: bool, shm_size: bool) -> Call {
+        let (megabytes, bytes) = (with.memory.to_string(), with.shm_size.to_string());
+        let mut flags = vec!["--image", &with.image, "--image-version", &with.version];
+        for (flag, value, given) in [
+            ("--memory", megabytes.as_str(), memory),
+            ("--shm-size", &bytes, shm_size),
+            ("--config-options", &with.options, !with.options.is_empty()),
+        ] {
+            if given {
+                flags.extend([flag, value]);
+            }
+        }
+        self.call("upgrade", flags)
+    }
+
+    /// `:export` to a file.
+    pub fn export(&self, file: File) -> Call {
+        self.call("export", []).into_file(file)
     }
 
     /// `:destroy --force`, with its data.

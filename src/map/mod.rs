@@ -113,6 +113,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     }
     datastores::reach(&mut desired.services);
     datastores::check(ctx, &desired.services);
+    datastores::uses(ctx, &mut desired.services);
     let networks = unique(desired.services.values().flat_map(|service| service.networks.iter().cloned()));
     (desired.networks, desired.external_networks) = networks::declared(ctx, &networks);
     (desired.volumes, desired.external_volumes, desired.volume_names) = storage::declared(ctx, &volumes);

@@ -51,9 +51,24 @@ pub struct ObservedStore {
     pub status: String,
     /// Networks that it is on.
     pub networks: Vec<String>,
+    /// Ports of the host that lead to it, `ADDRESS:PORT`.
+    pub exposed: Vec<String>,
 }
 
 impl ObservedStore {
+    /// Whether just these ports of the host, `[ADDRESS:]PORT`, lead to it.
+    pub fn exposes(&self, wanted: &[String]) -> bool {
+        // Without an address a port is open on all of them, of both families.
+        let all = |one: &str| one.strip_prefix("0.0.0.0:").or_else(|| one.strip_prefix(":::")).map(str::to_owned);
+        let mut open: Vec<String> = self.exposed.iter().map(|one| all(one).unwrap_or_else(|| one.clone())).collect();
+        let mut wanted: Vec<String> = wanted.iter().map(|one| all(one).unwrap_or_else(|| one.clone())).collect();
+        for list in [&mut open, &mut wanted] {
+            list.sort();
+            list.dedup();
+        }
+        open == wanted
+    }
+
     /// Whether its container runs.
     pub fn running(&self) -> bool {
         self.status == "running"

@@ -10,7 +10,7 @@ use crate::dokku::{
     Dokku, DokkuError, Report, checks::Checks, domains::Domains, git::Source, option_words, options::Options,
     resource::Resources, storage::Mounted,
 };
-use crate::map::datastores::container_name;
+use crate::map::datastores::{ambassador, container_name};
 use crate::map::resources::{AppMount, DockerOptions};
 use crate::plan::raw::PROJECT_LABEL;
 use crate::secret::{DigestKey, Secret};
@@ -95,7 +95,7 @@ fn sort_container(observed: &mut Observed, wanted: &Wanted<'_>, container: Conta
             observed.volume_users.entry(mount.clone()).or_default().push(container.name.clone());
         }
     }
-    if container.labels.get("dokku").is_some_and(|kind| kind == "service") {
+    if container.labels.get("dokku").is_some_and(|kind| kind == "service" || kind == "ambassador") {
         observed.store_containers.insert(container.name.clone(), container);
         return;
     }
@@ -122,8 +122,13 @@ pub fn stores<'a>(
                 image: facts.image.clone(),
                 status: facts.status.clone(),
                 networks: facts.networks.keys().cloned().collect(),
+                exposed: Vec::new(),
             });
-            observed.stores.insert(format!("{plugin}:{service}"), store.unwrap_or_default());
+            let mut store = store.unwrap_or_default();
+            if let Some(port) = observed.store_containers.get(&ambassador(plugin, &service)) {
+                store.exposed.clone_from(&port.ports);
+            }
+            observed.stores.insert(format!("{plugin}:{service}"), store);
         }
     }
     Ok(())

@@ -120,6 +120,10 @@ pub enum Action {
     /// Makes the file's user, password and database on standard input of the service's own client; `first`: runs the
     /// initial scripts too.
     DatastoreSetup { store: Box<StoreSpec>, first: bool },
+    /// `PLUGIN:export` to a file of the project's folder, which stays there, also after an undo.
+    DatastoreDump { store: Box<StoreSpec> },
+    /// `PLUGIN:upgrade`: image, options, variables and limits of `store`, on the data as it lies. `from` is what it has.
+    DatastoreUpgrade { store: Box<StoreSpec>, from: Box<StoreSpec> },
     /// Waits until a service answers a query.
     DatastoreAwait { store: Box<StoreSpec> },
     /// `PLUGIN:link --no-restart`.

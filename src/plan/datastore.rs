@@ -6,6 +6,7 @@ use super::app::{Outcome, gates};
 use super::builder::{Builder, Chain};
 use super::{Action, Class, Inputs};
 use crate::diag::{Diagnostic, Span};
+use crate::map::datastores::{StoreUse, can_stay};
 use crate::map::resources::{DesiredService, Kind, StoreSpec};
 use crate::observe::{ObservedApp, ObservedStore};
 
@@ -16,8 +17,15 @@ pub(super) fn plan(inputs: &Inputs<'_>, builder: &mut Builder, service: &Desired
         None => create(inputs, &mut chain, service, store),
         Some(there) => update(inputs, &mut chain, service, store, there),
     };
-    if !chain.is_empty() {
-        let ready = Action::DatastoreAwait { store: Box::new(store.clone()) };
+    let last = last_store(inputs, &service.name);
+    let other_uses = !store.uses.is_empty()
+        && last.is_none_or(|last| !last.uses.iter().map(StoreUse::tried).eq(store.uses.iter().map(StoreUse::tried)));
+    if !chain.is_empty() || other_uses {
+        let mut store = Box::new(store.clone());
+        for one in &mut store.uses {
+            one.at = inputs.positions.get(&one.at).cloned().unwrap_or_default();
+        }
+        let ready = Action::DatastoreAwait { store };
         chain.add(ready, "gate", Class::None, Vec::new());
     }
     for need in ["Started", "Healthy"] {
@@ -88,11 +96,37 @@ fn update(
         chain.add(action(networks), cause, Class::Config, vec![action(had)]);
         reasons.push(cause.to_owned());
     }
+    let exposed = last.map(|last| last.expose.clone()).unwrap_or_default();
     if !there.running() {
+        if !exposed.is_empty() {
+            // What holds the port is linked to the container of before, and would keep the service from starting.
+            chain.add(expose(store, &[]), "drift: it does not run", Class::Config, Vec::new());
+        }
         let (plugin, service) = (plugin.clone(), service_name.clone());
         let undo = vec![Action::DatastoreStop { plugin: plugin.clone(), service: service.clone() }];
         chain.add(Action::DatastoreStart { plugin, service }, "drift: it does not run", Class::Config, undo);
         reasons.push("drift: it does not run".into());
+    }
+    if let Some((from, cause)) = outdated(store, last, there) {
+        let pulled = store.image_name();
+        if !inputs.observed.images.contains_key(&store.container.image) {
+            let pull = Action::ImagePull { image: store.container.image.clone(), platform: String::new() };
+            chain.add(pull, "not on the server yet", Class::None, Vec::new());
+        }
+        gate(chain);
+        if from.image_name() != pulled {
+            let dump = Action::DatastoreDump { store: Box::new(from.clone()) };
+            chain.add(dump, "before another version reads its data", Class::None, Vec::new());
+        }
+        // Scripts and the other services' logins are not needed, and an undo keeps no secret that it does not need.
+        let bare = |store: &StoreSpec| {
+            let (scripts, uses, container) = Default::default();
+            Box::new(StoreSpec { scripts, uses, container, ..store.clone() })
+        };
+        let (store, from) = (bare(store), bare(&from));
+        let back = Action::DatastoreUpgrade { store: from.clone(), from: store.clone() };
+        chain.add(Action::DatastoreUpgrade { store, from }, cause.clone(), Class::Recreate, vec![back]);
+        reasons.push(cause);
     }
     // One that is found again after its project was destroyed may have other users by now.
     if store.has_users() && last.is_none_or(|last| !last.login.is_same(&store.login)) {
@@ -104,10 +138,15 @@ fn update(
         chain.add(setup(store), cause, Class::Config, undo);
         reasons.push(cause.into());
     }
-    let exposed = last.map(|last| last.expose.clone()).unwrap_or_default();
-    if exposed != store.expose {
-        chain.add(expose(store, &store.expose), "the published port", Class::Config, vec![expose(store, &exposed)]);
-        reasons.push("the published port changed in the file".into());
+    let is_open = there.exposes(&store.expose);
+    if exposed != store.expose || !is_open || !there.running() && !exposed.is_empty() {
+        let cause = if exposed == store.expose {
+            "drift: the published port is not as the file says"
+        } else {
+            "the published port changed in the file"
+        };
+        chain.add(expose(store, &store.expose), cause, Class::Config, vec![expose(store, &exposed)]);
+        reasons.push(cause.into());
     }
     for app in last.iter().flat_map(|last| &last.linked).filter(|app| !store.linked.contains(*app)) {
         if inputs.observed.apps.get(app).is_some_and(|there| is_linked(there, store)) {
@@ -117,6 +156,23 @@ fn update(
         }
     }
     Outcome { symbol: if chain.is_empty() { '=' } else { '~' }, reasons }
+}
+
+/// What a service has, and why its container is to be made anew; `None` where it has what the file says.
+fn outdated(store: &StoreSpec, last: Option<&StoreSpec>, there: &ObservedStore) -> Option<(StoreSpec, String)> {
+    let mut from = last.unwrap_or(store).clone();
+    // Of a service without a container the file of before is what is known, and so it is where the name went to another image.
+    let known = !there.image.is_empty() && !there.image.starts_with("sha256:");
+    if known && there.image != from.image_name() {
+        let (image, version) = there.image.rsplit_once(':').unwrap_or((&there.image, "latest"));
+        (from.image, from.version) = (image.to_owned(), version.to_owned());
+    }
+    if from.image_name() != store.image_name() {
+        return Some((from.clone(), format!("image changed from {} to {}", from.image_name(), store.image_name())));
+    }
+    let changed = |((what, now), (_, before))| (now != before).then_some(what);
+    let what: Vec<&str> = store.settings().into_iter().zip(from.settings()).filter_map(changed).collect();
+    (!what.is_empty()).then(|| (from, format!("{} changed in the file", what.join(" and "))))
 }
 
 /// A service that left the file stays, and no app of the file is linked to it any more.
@@ -202,20 +258,23 @@ pub(super) fn conflicts(inputs: &Inputs<'_>, at: &dyn Fn(&str) -> Option<Span>, 
             });
         };
         let (plugin, name) = (&store.plugin, &store.service);
-        let wanted = format!("{}:{}", store.image, store.version);
-        if !there.image.is_empty() && there.image != wanted {
+        let last = last_store(inputs, &service.name).filter(|last| last.key() == store.key());
+        if let Some((from, _)) = outdated(store, last, there)
+            && from.image_name() != store.image_name()
+            && let Err(why) = can_stay(plugin, &from.image_name(), &store.image_name())
+        {
+            let (now, wanted) = (from.image_name(), store.image_name());
             found(
                 "datastore-version",
                 ".image",
-                format!("the {plugin} service {name} runs {}, and the file asks for {wanted}", there.image),
+                format!("the {plugin} service {name} runs {now}, and the file asks for {wanted}: {why}"),
                 format!(
-                    "a new version may not read the data of the old one: save it (dokku {plugin}:export {name} > FILE), \
-                     then dokku {plugin}:upgrade {name} --image {} --image-version {}, and import again",
-                    store.image, store.version
+                    "the data of {now} cannot stay where it lies: save it (dokku {plugin}:export {name} > FILE), make a \
+                     service of {wanted} beside it, dokku {plugin}:import it there and compare; or ask for {now}"
                 ),
             );
         }
-        let Some(last) = last_store(inputs, &service.name).filter(|last| last.key() == store.key()) else { continue };
+        let Some(last) = last else { continue };
         for ((what, now), (_, before)) in store.fixed().into_iter().zip(last.fixed()) {
             if now != before {
                 found(

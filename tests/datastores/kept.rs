@@ -67,8 +67,9 @@ fn what_the_plugin_fixes_is_an_error_with_what_to_do() {
     let bench = bench(FILE);
     bench.import(&[]).ends(0);
     for (from, to, why) in [
-        ("postgres:16.4", "postgres:17.1", "postgres:upgrade shop-db --image postgres --image-version 17.1"),
-        ("max_connections=50", "max_connections=90", "the command of db changed"),
+        ("postgres:16.4", "postgres:17.1", "of another series"),
+        ("postgres:16.4", "postgres:16.3", "it is an older version"),
+        ("postgres:16.4", "postgres:16.9-alpine", "built in different ways"),
         ("my-root-secret-2", "another-root", "the superuser's password of sql changed"),
     ] {
         bench.edit(from, to);

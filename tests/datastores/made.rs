@@ -120,3 +120,29 @@ fn secrets_of_files_are_read() {
     bench.import(&[]).ends(0);
     assert!(statements(&bench, "postgres/shop-db").contains("PASSWORD 'from-a-file'"));
 }
+
+#[test]
+fn whom_the_settings_of_a_service_name_is_tried_before_the_service_is_deployed() {
+    let url = "DATABASE_URL: postgres://app:pg-own-secret-1@db:5432/shop";
+    let reader = "DATABASE_URL: postgres://reader:reader-secret-5@db:5432/shop";
+    let bench = bench(FILE);
+    bench.edit(url, reader);
+    let mark = bench.mark();
+    let ran =
+        bench.import(&[]).ends(3).says("reader cannot log in to shop-db").says("with DATABASE_URL the service api");
+    assert!(ran.all().contains("compose.yaml:31:7"), "{}", ran.all());
+    assert!(!ran.all().contains("reader-secret-5"), "{}", ran.all());
+    assert!(!bench.calls(mark).iter().any(|call| call.starts_with("git:from-image")), "nothing is deployed");
+    assert!(services(&bench, "postgres").is_empty());
+
+    // A script of the file makes it.
+    bench.write("init.sql", "CREATE ROLE \"reader\";\nALTER ROLE \"reader\" LOGIN PASSWORD 'reader-secret-5';\n");
+    bench.import(&[]).ends(0);
+    bench.plan(&["--detailed-exitcode"]).ends(0);
+
+    // A database that is not there; who may do everything could make it.
+    bench.edit("@db:5432/shop", "@db:5432/other");
+    bench.import(&[]).ends(3).says("database \"other\" does not exist");
+    bench.edit(&reader.replace("shop", "other"), &url.replace("shop", "other"));
+    bench.import(&[]).ends(0);
+}

@@ -8,6 +8,7 @@ mod bench;
 mod failures;
 mod kept;
 mod made;
+mod moved;
 mod refused;
 
 use std::fs;

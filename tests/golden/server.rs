@@ -155,13 +155,19 @@ impl Server {
                     image: format!("{}:{}", store.image, store.version),
                     status: "running".into(),
                     networks: store.networks.iter().map(|(network, _)| network.clone()).collect(),
+                    exposed: Vec::new(),
                 };
                 assert!(self.observed.stores.insert(store.key(), there).is_none(), "the service exists");
             }
             Action::DatastoreDestroy { plugin, service, .. } => {
                 drop(self.observed.stores.remove(&format!("{plugin}:{service}")))
             }
-            Action::DatastoreSetup { .. } | Action::DatastoreAwait { .. } | Action::DatastoreExpose { .. } => {}
+            Action::DatastoreSetup { .. } | Action::DatastoreAwait { .. } | Action::DatastoreDump { .. } => {}
+            Action::DatastoreExpose { plugin, service, ports } => self.store(plugin, service).exposed.clone_from(ports),
+            Action::DatastoreUpgrade { store, .. } => {
+                let there = self.store(&store.plugin, &store.service);
+                (there.image, there.status) = (store.image_name(), "running".into());
+            }
             Action::DatastoreLink { plugin, service, app } => {
                 let option = link_option(plugin, service);
                 self.options(app, "deploy").push(option);

@@ -98,8 +98,7 @@ fn matrix(stack: &Stack, way: Way) {
 
 /// The same at the records of operations on datastores and in the calls by which their plugins change something: what the
 /// rest of a run does is killed with the other stacks.
-fn datastores(way: Way) {
-    let stack = &stacks::STORES;
+fn datastores(stack: &Stack, way: Way) {
     let scenes = Scene::several(stack, way);
     let scene = &scenes[0];
     let mut points: Vec<Point> = scene.records_of("datastore_").into_iter().map(Point::Record).collect();
@@ -180,20 +179,25 @@ fn prune_of_built_apps_killed_anywhere() {
 
 #[test]
 fn first_import_of_datastores_killed_anywhere() {
-    datastores(Way::First);
+    datastores(&stacks::STORES, Way::First);
 }
 
 #[test]
 fn update_of_datastores_killed_anywhere() {
-    datastores(Way::Update);
+    datastores(&stacks::STORES, Way::Update);
 }
 
 #[test]
 fn rollback_of_datastores_killed_anywhere() {
-    datastores(Way::Rollback);
+    datastores(&stacks::STORES, Way::Rollback);
 }
 
 #[test]
 fn prune_of_datastores_killed_anywhere() {
-    datastores(Way::Prune);
+    datastores(&stacks::STORES, Way::Prune);
+}
+
+#[test]
+fn upgrade_of_datastores_killed_anywhere() {
+    datastores(&stacks::MOVED, Way::Update);
 }

@@ -102,6 +102,8 @@ fn left_out(path: &str) -> bool {
         || path.starts_with("lib/data/scheduler-docker-local")
         // Dokku keeps an entry for each path that was ever mounted, after storage:unmount and apps:destroy too.
         || path.starts_with("lib/data/storage-registry/entries/legacy-")
+        // What was saved before an upgrade stays, whatever became of it.
+        || of_project && last == "dumps"
         // Every word that a service's client was told; what came of it lies in its data.
         || path.starts_with("lib/services/") && last == "statements.sql"
         // What git keeps until it is tidied up.
@@ -176,7 +178,9 @@ fn engine_state(engine: &Value, retired: &str, all: &mut BTreeMap<String, String
         all.insert(format!("volume {name}"), one.to_string());
     }
     for (name, id) in engine["tags"].as_object().into_iter().flatten() {
-        if name.contains("dokku/") || name.contains("dokku-compose/") || name.contains("shop") {
+        // A plugin fetches the image of what holds its ports.
+        let fetched = name.starts_with("dokku/ambassador:");
+        if !fetched && name.contains("dokku/") || name.contains("dokku-compose/") || name.contains("shop") {
             all.insert(format!("image {name}"), id.to_string());
         }
     }

@@ -23,6 +23,9 @@ pub const BUILT: Stack = Stack { name: "built", first: built, second: built_chan
 /// Two services of datastore plugins, and two apps that name both.
 pub const STORES: Stack = Stack { name: "stores", first: stores, second: stores_changed, fewer: stores_fewer };
 
+/// The same, to another version of one and other options of the other.
+pub const MOVED: Stack = Stack { name: "moved stores", first: stores, second: stores_moved, fewer: stores_fewer };
+
 const SHOP_FILE: &str = r#"name: shop
 services:
   db:
@@ -164,6 +167,13 @@ fn stores_changed(bench: &Bench) {
         "--requirepass cache-password-1",
         "--requirepass cache-password-1\n    ports: [\"127.0.0.1:16379:6379\"]",
     );
+}
+
+/// A later version of a database, another option of the other one and a consumer of another image.
+fn stores_moved(bench: &Bench) {
+    written(bench);
+    bench.edit("postgres:16.4", "postgres:16.9").edit("acme/api:1", "acme/api:2");
+    bench.edit("--requirepass cache-password-1", "--requirepass cache-password-1 --maxmemory 64mb");
 }
 
 /// Without one of the consumers and without a database, whose service stays.

@@ -12,7 +12,7 @@ use crate::docker::EndpointSpec;
 use crate::dokku::DokkuError;
 use crate::dokku::datastore::{Creation, Secrets, Service};
 use crate::map::datastores::Driver;
-use crate::map::datastores::sql;
+use crate::map::datastores::{ambassador, sql};
 use crate::map::resources::StoreSpec;
 use crate::secret::{Secret, url_password};
 use crate::state::store;
@@ -34,7 +34,7 @@ pub struct Maker {
     pub run: String,
 }
 
-fn service<'a>(plugin: &'a str, name: &'a str) -> Service<'a> {
+pub(super) fn service<'a>(plugin: &'a str, name: &'a str) -> Service<'a> {
     Service { plugin, name }
 }
 
@@ -73,21 +73,8 @@ pub(super) fn create(step: &Step<'_>, spec: &StoreSpec) -> Ran {
     let login = &spec.login;
     let own = given(&login.password.clone().filter(|_| login.plugins_user), "its password")?;
     let root = given(&login.root_password, "its root password")?;
-    let mut environment = Vec::with_capacity(spec.environment.len());
-    for (name, value) in &spec.environment {
-        environment.push(format!("{name}={}", text(value, name)?));
-    }
-    let secrets = Secrets { password: own.clone(), root_password: root.clone(), environment: environment.join(";") };
-    let networks: Vec<&str> = spec.networks.iter().map(|(network, _)| network.as_str()).collect();
-    let creation = Creation {
-        image: spec.image.clone(),
-        version: spec.version.clone(),
-        memory: spec.memory,
-        shm_size: spec.shm_size,
-        options: spec.options.join(" "),
-        networks: networks.join(","),
-    };
-    let call = one.create(&creation).limit(step.context.remaining()).private();
+    let secrets = Secrets { password: own.clone(), root_password: root.clone(), environment: environment(spec)? };
+    let call = one.create(&creation(spec)).limit(step.context.remaining()).private();
     step.dokku.creating(&secrets).call(call).map_err(|error| {
         let mut out = ActionError::from(error);
         out.lines = step.engine().container_logs(&spec.container_name(), 20).unwrap_or_default();
@@ -104,6 +91,28 @@ pub(super) fn create(step: &Step<'_>, spec: &StoreSpec) -> Ran {
     Ok(Done::default())
 }
 
+/// What a service is made and upgraded with.
+pub(super) fn creation(spec: &StoreSpec) -> Creation {
+    let networks: Vec<&str> = spec.networks.iter().map(|(network, _)| network.as_str()).collect();
+    Creation {
+        image: spec.image.clone(),
+        version: spec.version.clone(),
+        memory: spec.memory,
+        shm_size: spec.shm_size,
+        options: spec.options.join(" "),
+        networks: networks.join(","),
+    }
+}
+
+/// Its variables as `--custom-env` takes them.
+pub(super) fn environment(spec: &StoreSpec) -> Result<String, ActionError> {
+    let mut out = Vec::with_capacity(spec.environment.len());
+    for (name, value) in &spec.environment {
+        out.push(format!("{name}={}", text(value, name)?));
+    }
+    Ok(out.join(";"))
+}
+
 /// Destroys a service, as an undo only one that the same run made.
 pub(super) fn destroy(step: &Step<'_>, plugin: &str, name: &str, of_run: bool) -> Ran {
     let one = service(plugin, name);
@@ -116,6 +125,10 @@ pub(super) fn destroy(step: &Step<'_>, plugin: &str, name: &str, of_run: bool) -
         return Ok(Done::default());
     }
     if step.dokku.service_exists(&one)? {
+        // `:destroy` leaves the container that holds the port of the host.
+        if step.engine().container(&ambassador(plugin, name))?.is_some() {
+            step.call(one.unexpose())?;
+        }
         step.call(one.destroy())?;
         if step.dokku.service_exists(&one)? {
             return Err(ActionError::new(format!("the {plugin} service {name} is still there")));
@@ -154,7 +167,7 @@ fn run(
     reply.map(|reply| reply.stdout).map_err(Into::into)
 }
 
-fn driver(spec: &StoreSpec) -> Result<Driver, ActionError> {
+pub(super) fn driver(spec: &StoreSpec) -> Result<Driver, ActionError> {
     let row = crate::map::datastores::Datastore::of_plugin(&spec.plugin);
     row.and_then(|row| row.driver).ok_or_else(|| ActionError::new(format!("{} has no driver", spec.plugin)))
 }
@@ -204,25 +217,48 @@ fn own_database(step: &Step<'_>, spec: &StoreSpec) -> Result<(), ActionError> {
     Ok(())
 }
 
-/// Waits until the service answers, then logs in as the file's user: what consumers will do.
+/// Waits until the service answers, then logs in as the file's user and as the others that the settings of the project's
+/// services name: what these will do.
 pub(super) fn ready(step: &Step<'_>, spec: &StoreSpec) -> Ran {
     let done = await_answer(step, spec)?;
-    let password = given(&spec.login.password, "its password")?;
-    if let (Some(command), Some(password)) = (sql::log_in(driver(spec)?, &spec.login), password) {
-        let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        let one = service(&spec.plugin, &spec.service);
-        let call = one.enter(&words, &format!("{password}\n"), vec![password.clone()]);
-        step.dokku.reading().call(call.limit(step.context.remaining().min(QUERY))).map_err(|error| {
-            let mut error = ActionError::from(error);
-            error.message = format!("{} cannot log in to {}: {}", spec.login.user, spec.service, error.message);
+    let (driver, login) = (driver(spec)?, &spec.login);
+    if let Some(password) = given(&login.password, "its password")? {
+        let database = if driver == Driver::Postgres { &login.database } else { "" };
+        log_in(step, spec, &login.user, database, &password)?;
+    }
+    for one in &spec.uses {
+        // The same user's own database where none is named, as the clients take it.
+        let unnamed = driver == Driver::Postgres && one.database.is_empty();
+        let database = if unnamed { &one.user } else { &one.database };
+        log_in(step, spec, &one.user, database, &text(&one.password, "its password")?).map_err(|mut error| {
+            let place = if one.at.is_empty() { String::new() } else { format!("{}: ", one.at) };
+            error.message = format!(
+                "{place}with {} the service {} cannot use it: {}; make the user by an initial script, or name the one \
+                 that the datastore has",
+                one.variable, one.service, error.message
+            );
             error
         })?;
     }
     Ok(done)
 }
 
+/// Logs in by address, as the other services do.
+fn log_in(step: &Step<'_>, spec: &StoreSpec, user: &str, database: &str, password: &str) -> Result<(), ActionError> {
+    let Some(command) = sql::log_in(driver(spec)?, user, database) else { return Ok(()) };
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let one = service(&spec.plugin, &spec.service);
+    let call = one.enter(&words, &format!("{password}\n"), vec![password.to_owned()]);
+    let limit = step.context.remaining().min(QUERY);
+    step.dokku.reading().call(call.limit(limit)).map(drop).map_err(|error| {
+        let mut error = ActionError::from(error);
+        error.message = format!("{user} cannot log in to {}: {}", spec.service, error.message);
+        error
+    })
+}
+
 /// Waits until the service answers a query, which is more than that its port is open.
-fn await_answer(step: &Step<'_>, spec: &StoreSpec) -> Ran {
+pub(super) fn await_answer(step: &Step<'_>, spec: &StoreSpec) -> Ran {
     let driver = driver(spec)?;
     let begun = Instant::now();
     let time = step.context.remaining().min(Duration::from_secs(spec.limit));

@@ -5,6 +5,7 @@ mod containers;
 mod datastore;
 mod files;
 mod release;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -179,6 +180,8 @@ impl ServerRunner {
             Action::DatastoreCreate { store } => datastore::create(one, store),
             Action::DatastoreDestroy { plugin, service, of_run } => datastore::destroy(one, plugin, service, *of_run),
             Action::DatastoreSetup { store, first } => datastore::setup(one, store, *first),
+            Action::DatastoreDump { store } => upgrade::dump(one, store),
+            Action::DatastoreUpgrade { store, from } => upgrade::upgrade(one, store, from),
             Action::DatastoreAwait { store } => datastore::ready(one, store),
             Action::DatastoreLink { plugin, service, app } => datastore::link(one, plugin, service, app),
             Action::DatastoreUnlink { plugin, service, app } => datastore::unlink(one, plugin, service, app),

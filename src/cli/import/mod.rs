@@ -177,6 +177,10 @@ pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
                 verb = "create";
                 (store.plugin.as_str(), store.service.clone())
             }
+            Action::DatastoreUpgrade { store, .. } | Action::DatastoreDump { store } => {
+                verb = if matches!(op.action, Action::DatastoreDump { .. }) { "export" } else { "upgrade" };
+                (store.plugin.as_str(), store.service.clone())
+            }
             Action::ImageBuild { .. } => ("apps:create", format!("{}-{}", plan.project, op.service)),
             Action::ContainerRemove { name } | Action::ContainerStash { name, .. } => ("apps:destroy", name.clone()),
             // Made and removed for the project as a whole.

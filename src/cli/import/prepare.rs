@@ -404,6 +404,12 @@ fn positions(input: &Input, desired: &Desired) -> BTreeMap<String, String> {
     for name in input.project.services.keys() {
         put(format!("services.{name}"), &format!("services.{name}"));
     }
+    for service in desired.services.values() {
+        let Kind::Datastore(store) = &service.kind else { continue };
+        for one in &store.uses {
+            put(one.at.clone(), &one.at);
+        }
+    }
     // The default network stands in no file.
     for (key, network) in input.project.networks.iter().filter(|(key, _)| *key != "default") {
         for name in [network.name.clone(), Some(format!("{}_{key}", desired.project))].into_iter().flatten() {

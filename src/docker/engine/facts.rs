@@ -114,6 +114,7 @@ pub(super) fn container(container: models::ContainerInspectResponse) -> Containe
         labels: sorted(config.labels),
         networks: addresses(container.network_settings.and_then(|settings| settings.networks)),
         mounts: mounted(container.mounts),
+        ports: Vec::new(),
     }
 }
 
@@ -154,7 +155,13 @@ pub(super) fn listed_container(container: models::ContainerSummary) -> Container
         labels: sorted(container.labels),
         networks: addresses(container.network_settings.and_then(|settings| settings.networks)),
         mounts: mounted(container.mounts),
+        ports: container.ports.unwrap_or_default().into_iter().filter_map(opened).collect(),
     }
+}
+
+/// A port of the host that is open for a container.
+fn opened(port: models::PortSummary) -> Option<String> {
+    Some(format!("{}:{}", port.ip.unwrap_or_default(), port.public_port?))
 }
 
 /// Health in a list's status: `Up 5 minutes (health: starting)`, `Up 5 minutes (healthy)`.

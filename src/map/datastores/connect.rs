@@ -5,8 +5,8 @@
 
 use indexmap::IndexMap;
 
-use super::store::StoreSpec;
-use super::table::Datastore;
+use super::store::{StoreSpec, StoreUse};
+use super::table::{Datastore, Driver};
 use crate::map::context::Context;
 use crate::map::resources::{DesiredService, Kind};
 use crate::secret::Secret;
@@ -17,6 +17,7 @@ struct Reference {
     user: String,
     password: String,
     port: String,
+    database: String,
     /// The variables that say it.
     password_in: String,
     port_in: String,
@@ -36,6 +37,60 @@ pub(in crate::map) fn check(ctx: &Context<'_>, services: &IndexMap<String, Desir
             for reference in references(&environment, spec) {
                 judge(ctx, &service.name, &store.name, spec, &reference);
             }
+        }
+    }
+}
+
+/// Tells each datastore the users and databases that the settings of the others name, to be tried once it is there.
+///
+/// The file's own user is tried anyway. Where a service logs in as one who may do everything, it may make the other users and
+/// databases itself, and nothing is said of them.
+pub(in crate::map) fn uses(ctx: &Context<'_>, services: &mut IndexMap<String, DesiredService>) {
+    let mut found: Vec<(String, Vec<StoreUse>)> = Vec::new();
+    for store in services.values() {
+        let Kind::Datastore(spec) = &store.kind else { continue };
+        let driver = Datastore::of_plugin(&spec.plugin).and_then(|row| row.driver);
+        let Some(driver @ (Driver::Postgres | Driver::Mysql)) = driver else { continue };
+        let mut said = Vec::new();
+        for service in services.values().filter(|service| service.name != store.name) {
+            let Some(model) = ctx.compose.services.get(&service.name) else { continue };
+            if service.networks.is_disjoint(&store.networks) {
+                continue;
+            }
+            let environment: IndexMap<&str, &str> =
+                model.environment.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect();
+            said.extend(references(&environment, spec).into_iter().map(|one| (service.name.clone(), one)));
+        }
+        let may_all = |user: &str| user == if driver == Driver::Postgres { spec.login.user.as_str() } else { "root" };
+        if said.iter().any(|(_, one)| may_all(&one.user)) {
+            continue;
+        }
+        let mut out: Vec<StoreUse> = Vec::new();
+        for (service, one) in said {
+            let own = one.user == spec.login.user && (one.database.is_empty() || one.database == spec.login.database);
+            if own || one.user.is_empty() || one.password.is_empty() || one.user.contains('\0') {
+                continue;
+            }
+            let tried = |other: &StoreUse| {
+                (&other.user, &other.database) == (&one.user, &one.database)
+                    && other.password.expose() == Some(one.password.as_str())
+            };
+            if !out.iter().any(tried) {
+                out.push(StoreUse {
+                    at: format!("services.{service}.environment.{}", one.password_in),
+                    service,
+                    variable: one.password_in,
+                    user: one.user,
+                    password: ctx.secret(one.password),
+                    database: one.database,
+                });
+            }
+        }
+        found.push((store.name.clone(), out));
+    }
+    for (name, uses) in found {
+        if let Some(Kind::Datastore(spec)) = services.get_mut(&name).map(|service| &mut service.kind) {
+            spec.uses = uses;
         }
     }
 }
@@ -74,7 +129,7 @@ fn references(environment: &IndexMap<&str, &str>, spec: &StoreSpec) -> Vec<Refer
     let known = |host: &str| spec.networks.iter().flat_map(|(_, names)| names).any(|name| name == host);
     let mut out = Vec::new();
     for (name, value) in environment {
-        if let Some((host, mut reference)) = url(value) {
+        if let Some((host, mut reference)) = url(value).or_else(|| pairs(value)) {
             if known(&host) {
                 (reference.password_in, reference.port_in) = ((*name).to_owned(), (*name).to_owned());
                 out.push(reference);
@@ -105,8 +160,9 @@ fn set(environment: &IndexMap<&str, &str>, prefix: &str) -> Reference {
     let (_, user) = one(&["USER", "USERNAME", "LOGIN"]).unwrap_or_default();
     let (password_in, password) = one(&["PASSWORD", "PASS", "PASSWD", "PWD"]).unwrap_or_default();
     let (port_in, port) = one(&["PORT"]).unwrap_or_default();
+    let (_, database) = one(&["NAME", "DATABASE", "DB", "DBNAME"]).unwrap_or_default();
     let port = Some(port).filter(|port| port.chars().all(|char| char.is_ascii_digit())).unwrap_or_default();
-    Reference { user, password, port, password_in, port_in }
+    Reference { user, password, port, database, password_in, port_in }
 }
 
 /// Host and the rest of a URL of one host; `None` for what is none.
@@ -127,6 +183,8 @@ fn url(text: &str) -> Option<(String, Reference)> {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     let mut out =
         Reference { user: decoded(user), password: decoded(password), port: port.to_owned(), ..Reference::default() };
+    let path = tail.split(['?', '#', ';']).next().unwrap_or_default().trim_start_matches('/');
+    out.database = decoded(path);
     let query = tail.split_once('?').map(|(_, query)| query).unwrap_or_default();
     for (name, value) in query.split(['&', ';']).filter_map(|pair| pair.split_once('=')) {
         match name {
@@ -136,6 +194,32 @@ fn url(text: &str) -> Option<(String, Reference)> {
         }
     }
     Some((host.to_owned(), out))
+}
+
+/// Host and the rest of key-value strings: libpq's `host=db user=app`, .NET's `Server=db;User Id=app`.
+fn pairs(text: &str) -> Option<(String, Reference)> {
+    let between = if text.contains(';') { ';' } else { ' ' };
+    let mut host = None;
+    let mut out = Reference::default();
+    for part in text.split(between).map(str::trim).filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=')?;
+        let value = value.trim().trim_matches(['\'', '"']).to_owned();
+        match key.trim().to_ascii_lowercase().replace([' ', '_'], "").as_str() {
+            "host" | "server" | "datasource" | "address" => {
+                let (name, port) = value.split_once([',', ':']).unwrap_or((&value, ""));
+                if !port.is_empty() {
+                    out.port = port.to_owned();
+                }
+                host = Some(name.to_owned());
+            }
+            "port" => out.port = value,
+            "user" | "userid" | "uid" | "username" => out.user = value,
+            "password" | "pwd" => out.password = value,
+            "dbname" | "database" | "initialcatalog" => out.database = value,
+            _ => {}
+        }
+    }
+    Some((host?, out))
 }
 
 /// `%40` to `@`.
@@ -162,6 +246,20 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn key_value_strings_are_taken_apart() {
+        for text in [
+            "host=db port=5432 user=app password=p%w dbname=shop sslmode=disable",
+            "Server=db;Port=5432;User Id=app;Password='p%w';Database=shop;",
+            "Data Source=db,5432;uid=app;pwd=p%w;Initial Catalog=shop",
+        ] {
+            let (host, it) = pairs(text).unwrap();
+            let found = (host.as_str(), it.port.as_str(), it.user.as_str(), it.password.as_str(), it.database.as_str());
+            assert_eq!(found, ("db", "5432", "app", "p%w", "shop"), "{text}");
+        }
+        assert!(pairs("db").is_none() && pairs("a=b").is_none() && pairs("").is_none());
+    }
 
     #[test]
     fn urls_are_taken_apart() {

@@ -148,6 +148,7 @@ pub(in crate::map) fn spec(
         login: kept.login.sealed(|text| ctx.secret(text)),
         scripts: files.scripts.into_iter().map(|(name, text)| StoreScript { name, text: ctx.secret(text) }).collect(),
         linked: BTreeSet::new(),
+        uses: Vec::new(),
         limit: LIMIT,
         container: ContainerSpec {
             image: image.to_owned(),

@@ -1,7 +1,7 @@
 //! Datastores: which images are some, and what of a service a Dokku plugin can keep true.
 //!
 //! `table`: the plugins and their images. `decide`: service or container, and why. `login`: what the file says of users.
-//! `sql`: how a service gets them. `reach`: by which names the others find it. `connect`: whether their settings
+//! `sql`: how a service gets them. `version`: which versions read each other's data. `reach`: by which names the others find it. `connect`: whether their settings
 //! fit it.
 
 mod connect;
@@ -12,10 +12,12 @@ mod reach;
 pub mod sql;
 mod store;
 mod table;
+mod version;
 
-pub(super) use connect::check;
+pub(super) use connect::{check, uses};
 pub(super) use decide::{possible, spec};
 pub(super) use reach::reach;
-pub use store::{StoreLogin, StoreScript, StoreSpec, Stores, Wish, container_name};
+pub use store::{StoreLogin, StoreScript, StoreSpec, StoreUse, Stores, Wish, ambassador, container_name};
 pub(in crate::map) use table::repository;
 pub use table::{DATASTORES, Datastore, Driver, of_image};
+pub use version::can_stay;

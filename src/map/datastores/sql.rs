@@ -22,23 +22,20 @@ pub fn query(driver: Driver) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// A program of the service's container that logs in as the file's user does: by address, name and password, which it reads
-/// as a line. `None` where there is no user beside the plugin's own.
-pub fn log_in(driver: Driver, login: &StoreLogin) -> Option<Vec<String>> {
+/// A program of the service's container that logs in as the other services do: by address, name and password, which it reads
+/// as a line. `None` where there is no user.
+pub fn log_in(driver: Driver, user: &str, database: &str) -> Option<Vec<String>> {
     let script = match driver {
         Driver::Postgres => {
             "IFS= read -r PGPASSWORD; export PGPASSWORD; exec psql -h \"$(hostname)\" -U \"$1\" -d \"$2\" -c 'SELECT 1'"
         }
         Driver::Mysql => {
             "IFS= read -r MYSQL_PWD; export MYSQL_PWD; \
-             exec \"$(command -v mysql || command -v mariadb)\" -h \"$(hostname)\" --user=\"$1\" -e 'SELECT 1' $2"
+             exec \"$(command -v mysql || command -v mariadb)\" -h \"$(hostname)\" --user=\"$1\" -e 'SELECT 1' ${2:+\"$2\"}"
         }
         Driver::Redis | Driver::Open => return None,
     };
-    (!login.user.is_empty()).then(|| {
-        let database = if driver == Driver::Postgres { login.database.clone() } else { String::new() };
-        ["sh", "-c", script, "sh", &login.user, &database].map(str::to_owned).to_vec()
-    })
+    (!user.is_empty()).then(|| ["sh", "-c", script, "sh", user, database].map(str::to_owned).to_vec())
 }
 
 /// What a script of the file has before it: the images run it in the file's database, PostgreSQL's as its user.

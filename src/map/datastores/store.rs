@@ -38,6 +38,8 @@ pub struct StoreSpec {
     pub scripts: Vec<StoreScript>,
     /// Apps that are linked to it.
     pub linked: BTreeSet<String>,
+    /// With whose words the other services log in, as far as these are not the file's own user.
+    pub uses: Vec<StoreUse>,
     /// Seconds until it has to answer a query.
     pub limit: u64,
     /// What a container of it would be made from: what an export is written from.
@@ -69,6 +71,30 @@ impl StoreLogin {
         };
         let names = |one: &Self| (one.user.clone(), one.database.clone(), one.plugins_user);
         names(self) == names(other) && digests(self) == digests(other)
+    }
+}
+
+/// A user and a database that a setting of another service names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoreUse {
+    /// `services.api.environment.DATABASE_URL`; in a plan `compose.yaml:12:7`.
+    pub at: String,
+    /// Service.
+    pub service: String,
+    /// Variable with the password.
+    pub variable: String,
+    /// User.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// Database; empty: whichever.
+    pub database: String,
+}
+
+impl StoreUse {
+    /// What is tried: user, database and the password's digest.
+    pub fn tried(&self) -> (&str, &str, &str) {
+        (&self.user, &self.database, self.password.digest())
     }
 }
 
@@ -109,20 +135,32 @@ impl StoreSpec {
         let login = self.login.password.iter_mut().chain(self.login.root_password.iter_mut());
         let scripts = self.scripts.iter_mut().map(|script| &mut script.text);
         let own = self.environment.values_mut().chain(self.container.environment.values_mut());
-        own.chain(login).chain(scripts).collect()
+        let uses = self.uses.iter_mut().map(|one| &mut one.password);
+        own.chain(login).chain(scripts).chain(uses).collect()
     }
 
-    /// What the plugin fixes when it makes the service: one that differs here cannot be brought to it.
-    pub fn fixed(&self) -> Vec<(&'static str, String)> {
-        let digest = |secret: &Option<Secret>| secret.as_ref().map(|one| one.digest().to_owned()).unwrap_or_default();
+    /// What the plugin sets whenever it makes the service's container anew, by name.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
         let environment: Vec<String> =
             self.environment.iter().map(|(name, value)| format!("{name}={}", value.digest())).collect();
-        let own = if self.login.plugins_user { digest(&self.login.password) } else { String::new() };
         vec![
             ("the command", self.options.join(" ")),
             ("the environment", environment.join(" ")),
             ("mem_limit", self.memory.to_string()),
             ("shm_size", self.shm_size.to_string()),
+        ]
+    }
+
+    /// `postgres:16.4`, as its container's image is named.
+    pub fn image_name(&self) -> String {
+        format!("{}:{}", self.image, self.version)
+    }
+
+    /// What the plugin fixes when it makes the service: one that differs here cannot be brought to it.
+    pub fn fixed(&self) -> Vec<(&'static str, String)> {
+        let digest = |secret: &Option<Secret>| secret.as_ref().map(|one| one.digest().to_owned()).unwrap_or_default();
+        let own = if self.login.plugins_user { digest(&self.login.password) } else { String::new() };
+        vec![
             ("the superuser's password", digest(&self.login.root_password)),
             ("the password of the user that the plugin makes", own),
         ]
@@ -132,6 +170,11 @@ impl StoreSpec {
 /// The name of a service's container (each plugin's `get_service_name`).
 pub fn container_name(plugin: &str, service: &str) -> String {
     format!("dokku.{plugin}.{service}")
+}
+
+/// The container that holds a service's port of the host (`service_port_expose`).
+pub fn ambassador(plugin: &str, service: &str) -> String {
+    format!("{}.ambassador", container_name(plugin, service))
 }
 
 /// Which plugins a server has, and what the caller wants of them.

@@ -71,6 +71,12 @@ impl Container {
         }
     }
 
+    /// `ADDRESS:PORT` of the host, as far as it was not left to the engine.
+    fn open_ports(&self) -> Vec<String> {
+        let all = self.publish.iter().filter_map(|port| super::state::host_port(port));
+        all.map(|port| port.split('/').next().unwrap_or_default().to_owned()).collect()
+    }
+
     /// As the engine's calls tell it.
     pub fn facts(&self, behaviour: &Behaviour) -> ContainerFacts {
         let play = self.play(behaviour);
@@ -94,6 +100,7 @@ impl Container {
                 .map(|mount| mount.split(':').next().unwrap_or_default().to_owned())
                 .filter(|source| !source.is_empty())
                 .collect(),
+            ports: if self.status == "running" { self.open_ports() } else { Vec::new() },
         }
     }
 }

@@ -369,7 +369,7 @@ impl State {
 }
 
 /// `ADDRESS:PORT/PROTOCOL` of a published port; `None` where the engine chooses.
-fn host_port(publish: &str) -> Option<String> {
+pub(super) fn host_port(publish: &str) -> Option<String> {
     let (ports, protocol) = publish.split_once('/').unwrap_or((publish, "tcp"));
     let mut parts = ports.rsplitn(3, ':');
     let _container = parts.next()?;

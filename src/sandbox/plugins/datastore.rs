@@ -3,6 +3,8 @@
 mod client;
 mod kinds;
 mod links;
+mod move_on;
+mod ports;
 mod server;
 
 use std::path::PathBuf;
@@ -44,9 +46,11 @@ pub(super) fn run(ctx: &mut Ctx, command: &str, args: &[String]) -> Option<Answe
         "destroy" => destroy,
         "connect" => client::connect,
         "enter" => client::enter,
-        "expose" => expose,
-        "unexpose" => unexpose,
+        "expose" => ports::expose,
+        "unexpose" => ports::unexpose,
         "set" => set,
+        "upgrade" => move_on::upgrade,
+        "export" => move_on::export,
         "stop" | "pause" => stop,
         "start" => start,
         "restart" => |ctx, kind, words| {
@@ -171,14 +175,7 @@ fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
         if image.is_empty() { repository } else { &image },
         if tag.is_empty() { version } else { &tag }
     );
-    let world = ctx.world.clone();
-    if let Err(error) = deploy::engine(ctx, |state| match state.image(&image) {
-        Some(_) => Ok(()),
-        None => state.pull(&world, &image).map(drop),
-    })? {
-        ctx.error_line(&error.to_string());
-        return fail(format!("{} image {image} pull failed", kind.title));
-    }
+    move_on::pull(ctx, kind, &image)?;
     let mut password = value("password");
     if password.is_empty() {
         password = ctx.world.fresh_id("password")?[..32].to_owned();
@@ -223,7 +220,7 @@ fn bring_up(ctx: &mut Ctx, service: &Service<'_>, first: bool) -> Answer {
     for network in &networks {
         ctx.detail(&format!("- {network}"));
     }
-    let mount = format!("{}:/data", service.root().join("data").display());
+    let mount = format!("{}:{}", service.root().join("data").display(), data_dir(kind, &service.file("IMAGE")));
     let initial = service.file("INITIAL_NETWORK");
     let container = Container {
         name: service.container(),
@@ -253,6 +250,7 @@ fn bring_up(ctx: &mut Ctx, service: &Service<'_>, first: bool) -> Answer {
         }
     };
     service.put("ID", &id)?;
+    ports::hold(ctx, service)?;
     ctx.detail("Waiting for container to be ready");
     let up = deploy::engine(ctx, |state| state.container_mut(&id).map(|one| one.status == "running"))??;
     if !up {
@@ -265,6 +263,20 @@ fn bring_up(ctx: &mut Ctx, service: &Service<'_>, first: bool) -> Answer {
     }
     ctx.head(&format!("{} container created: {}", kind.title, service.name));
     show(ctx, service)
+}
+
+/// Where an image has its data, which the plugin mounts there (`service_create_container`).
+fn data_dir(kind: &Kind, image: &str) -> &'static str {
+    let tag = image.rsplit(':').next().unwrap_or_default();
+    let major: String = tag.chars().take_while(char::is_ascii_digit).collect();
+    match kind.name {
+        "postgres" if major.parse().is_ok_and(|major: u32| major >= 18) => "/var/lib/postgresql",
+        "postgres" => "/var/lib/postgresql/data",
+        "mysql" | "mariadb" => "/var/lib/mysql",
+        "mongo" => "/data/db",
+        "rabbitmq" => "/var/lib/rabbitmq",
+        _ => "/data",
+    }
 }
 
 fn facts(ctx: &Ctx, service: &Service<'_>) -> Answer<Vec<(&'static str, String)>> {
@@ -280,7 +292,7 @@ fn facts(ctx: &Ctx, service: &Service<'_>) -> Answer<Vec<(&'static str, String)>
         ("Config options", service.file("CONFIG_OPTIONS")),
         ("Data dir", root.join("data").display().to_string()),
         ("Dsn", service.dsn()),
-        ("Exposed ports", dash(service.file("PORT"))),
+        ("Exposed ports", dash(ports::shown(service))),
         ("Id", service.file("ID")),
         (
             "Internal ip",
@@ -363,6 +375,8 @@ fn list(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
 fn pause(ctx: &mut Ctx, service: &Service<'_>) -> Answer {
     ctx.head("Pausing container");
     deploy::engine(ctx, |state| state.stop(&service.container(), 0))??;
+    // The one that holds its port is stopped with it, and stays.
+    let _ = deploy::engine(ctx, |state| state.stop(&ports::holder(service), 0))?;
     ctx.detail("Container paused");
     Ok(())
 }
@@ -421,27 +435,6 @@ fn start(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
         return Ok(());
     }
     bring_up(ctx, &service, false)
-}
-
-fn expose(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let (args, service) = existing(ctx, kind, words, &[])?;
-    if !service.file("PORT").is_empty() {
-        return fail(format!("Service {} already exposed on port(s) {}", service.name, service.file("PORT")));
-    }
-    let ports = match &args.rest()[1..] {
-        [] => format!("{}->{}", kind.port, 20_000 + std::process::id() % 10_000),
-        given => given.iter().map(|port| format!("{}->{port}", kind.port)).collect::<Vec<_>>().join(" "),
-    };
-    service.put("PORT", &ports)?;
-    ctx.step(&format!("Service {} exposed on port(s) [container->host]: {ports} ", service.name));
-    Ok(())
-}
-
-fn unexpose(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
-    let (_, service) = existing(ctx, kind, words, &[])?;
-    service.put("PORT", "")?;
-    ctx.step(&format!("Service {} unexposed", service.name));
-    Ok(())
 }
 
 fn set(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {

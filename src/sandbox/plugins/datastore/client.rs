@@ -59,6 +59,12 @@ fn log_in(ctx: &mut Ctx, service: &Service<'_>, words: &[String]) -> Answer {
     let own = user == service.kind.user && password == service.file("PASSWORD");
     // MySQL reads a doubled backslash as one.
     let literal = password.replace('\\', "\\\\");
+    let database = words.last().cloned().unwrap_or_default();
+    let usual = ["", "postgres", "mysql"].contains(&database.as_str()) || database == service.database();
+    if !usual && !server.databases.contains_key(&database) {
+        ctx.error_line(&format!("FATAL:  database \"{database}\" does not exist"));
+        return Err(Stop::Exit(2));
+    }
     if own || server.users.get(&user).is_some_and(|known| *known == password || *known == literal) {
         return Ok(());
     }
