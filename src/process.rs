@@ -3,6 +3,7 @@
 //! No policy: what is run and what an exit code means is the adapters' business.
 
 mod env;
+mod pipes;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -11,22 +12,20 @@ mod text;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ExitStatus};
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 pub use env::{SAFE_PATH, child_env};
+use pipes::{Event, Pipe, feed, read};
 pub use text::strip_ansi;
 use text::{Capture, Lines};
 
@@ -378,71 +377,6 @@ impl Drop for Group {
             let _ = self.reap();
         }
     }
-}
-
-/// What the threads tell.
-enum Event {
-    Chunk(Stream, Vec<u8>),
-    Closed,
-    Exited,
-    /// The pipe comes along unclosed: the child must not see an end of file.
-    StdinFailed(io::Error, ChildStdin),
-}
-
-/// A pipe from outside of the thread that reads it.
-struct Pipe {
-    end: OwnedFd,
-    /// Held from the moment that something is read until it is sent.
-    reading: Arc<Mutex<()>>,
-}
-
-impl Pipe {
-    /// Whether all that was written up to now has been sent. On a busy machine the reader may not have run for a while.
-    fn is_drained(&self) -> bool {
-        // A reader that panicked sends no more.
-        let free = !matches!(self.reading.try_lock(), Err(std::sync::TryLockError::WouldBlock));
-        free && ioctl_fionread(&self.end).unwrap_or(0) == 0
-    }
-}
-
-fn read(mut pipe: impl Read + AsFd + Send + 'static, stream: Stream, events: SyncSender<Event>) -> io::Result<Pipe> {
-    let reading = Arc::new(Mutex::new(()));
-    let seen = Pipe { end: pipe.as_fd().try_clone_to_owned()?, reading: Arc::clone(&reading) };
-    thread::spawn(move || {
-        let mut buffer = vec![0; 64 * 1024];
-        let mut listened_to = true;
-        loop {
-            // An error comes again from the read.
-            let _ = poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None);
-            let _reading = reading.lock();
-            match pipe.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    listened_to = listened_to && events.send(Event::Chunk(stream, buffer[..count].to_vec())).is_ok()
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        let _ = events.send(Event::Closed);
-    });
-    Ok(seen)
-}
-
-fn feed(mut pipe: ChildStdin, stdin: Stdin, events: SyncSender<Event>) {
-    thread::spawn(move || {
-        let written = match stdin {
-            Stdin::Null => Ok(()),
-            Stdin::Bytes(bytes) => pipe.write_all(&bytes),
-            Stdin::Writer(write) => write(&mut pipe),
-        };
-        match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                let _ = events.send(Event::StdinFailed(error, pipe));
-            }
-            _ => {}
-        }
-    });
 }
 
 /// The state of a run's one waiting loop.

@@ -9,7 +9,7 @@ use super::args::ProjectArgs;
 use super::import::runner;
 use super::session::Session;
 use super::{Exit, Failed};
-use crate::apply::{Applier, Outcome};
+use crate::apply::{Applier, Outcome, unfinished};
 use crate::state::{Lock, LockError, State};
 use crate::ui::{Printer, progress::Progress};
 
@@ -19,7 +19,12 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ProjectArgs) -> R
         return Err(unknown(&args.project));
     }
     let lock = Lock::acquire(&dir, "compose:recover", &session.env, Duration::ZERO, &|| false).map_err(lock_error)?;
-    recover(session, printer, &lock)
+    let exit = recover(session, printer, &lock)?;
+    // A project that never came to be leaves nothing, unless something is left to be ended.
+    if State::load(&dir)?.is_none() && unfinished(&dir)?.is_none() {
+        dir.remove()?;
+    }
+    Ok(exit)
 }
 
 /// Ends every unfinished run of a locked project.

@@ -143,3 +143,15 @@ fn without_the_plugins_notes_all_runs_on_and_the_next_import_writes_them_again()
     bench.import(&[]).ends(0);
     bench.plan(&["--detailed-exitcode"]).ends(0);
 }
+
+#[test]
+fn a_first_import_that_was_killed_leaves_nothing_once_it_is_recovered() {
+    let bench = Bench::new(FILE);
+    let killed = bench.command(&["import", "shop", "stack"]).env("DOKKU_COMPOSE_FAULT", "journal-abort:9").output();
+    assert!(!killed.unwrap().status.success());
+    assert!(bench.project_file("journal").exists());
+    bench.run(&["recover", "shop"]).ends(0).says("was undone");
+    assert!(!bench.project_file("journal").parent().unwrap().exists());
+    bench.run(&["recover", "shop"]).ends(20);
+    assert!(!bench.dokku(&["apps:list"]).out.contains("shop"));
+}
