@@ -273,7 +273,6 @@ impl<'a> Command<'a> {
             return Err(RunError::Cancelled);
         }
         let started = Instant::now();
-        let to_file = self.stdout.is_some();
         let mut group = Group::spawn(&self)?;
         let (events, inbox) = sync_channel(16);
         let pipes = group.watch(&events, self.stdin).map_err(RunError::Wait)?;
@@ -281,11 +280,11 @@ impl<'a> Command<'a> {
         drop(events);
         let mut watch = Watch {
             inbox,
+            open: pipes.len(),
             pipes,
             captures: [Capture::new(self.keep), Capture::new(self.keep)],
             pending: [Lines::default(), Lines::default()],
             lines: self.lines,
-            open: if to_file { 1 } else { 2 },
             last_chunk: started,
         };
         let ended = watch.until_end(&group, self.cancel, started + self.limit.min(LONGEST), self.grace.min(LONGEST))?;
@@ -386,7 +385,7 @@ struct Watch<'a> {
     captures: [Capture; 2],
     pending: [Lines; 2],
     lines: Option<LineSink<'a>>,
-    open: u8,
+    open: usize,
     last_chunk: Instant,
 }
 

@@ -97,6 +97,7 @@ fn update(
         reasons.push(cause.to_owned());
     }
     let exposed = last.map(|last| last.expose.clone()).unwrap_or_default();
+    let is_open = there.exposes(&store.expose);
     if !there.running() {
         if !exposed.is_empty() {
             // What holds the port is linked to the container of before, and would keep the service from starting.
@@ -118,10 +119,12 @@ fn update(
             let dump = Action::DatastoreDump { store: Box::new(from.clone()) };
             chain.add(dump, "before another version reads its data", Class::None, Vec::new());
         }
-        // Scripts and the other services' logins are not needed, and an undo keeps no secret that it does not need.
-        let bare = |store: &StoreSpec| {
+        // Scripts and the other services' logins are not needed, and an undo keeps no secret that it does not need. Both ways
+        // leave the port that they find: to change it is an operation of its own.
+        let bare = |spec: &StoreSpec| {
             let (scripts, uses, container) = Default::default();
-            Box::new(StoreSpec { scripts, uses, container, ..store.clone() })
+            let expose = if is_open { store.expose.clone() } else { exposed.clone() };
+            Box::new(StoreSpec { scripts, uses, container, expose, ..spec.clone() })
         };
         let (store, from) = (bare(store), bare(&from));
         let back = Action::DatastoreUpgrade { store: from.clone(), from: store.clone() };
@@ -138,7 +141,6 @@ fn update(
         chain.add(setup(store), cause, Class::Config, undo);
         reasons.push(cause.into());
     }
-    let is_open = there.exposes(&store.expose);
     if exposed != store.expose || !is_open || !there.running() && !exposed.is_empty() {
         let cause = if exposed == store.expose {
             "drift: the published port is not as the file says"
@@ -149,10 +151,9 @@ fn update(
         reasons.push(cause.into());
     }
     for app in last.iter().flat_map(|last| &last.linked).filter(|app| !store.linked.contains(*app)) {
-        if inputs.observed.apps.get(app).is_some_and(|there| is_linked(there, store)) {
-            let (unlink, link) = (unlink(store, app), link(store, app));
-            chain.add(unlink, format!("{app} does not name it any more"), Class::Config, vec![link]);
-            reasons.push(format!("{app} does not name it any more"));
+        let cause = format!("{app} does not name it any more");
+        if drop_link(inputs, chain, store, app, cause.clone()) {
+            reasons.push(cause);
         }
     }
     Outcome { symbol: if chain.is_empty() { '=' } else { '~' }, reasons }
@@ -187,12 +188,18 @@ pub(super) fn left(inputs: &Inputs<'_>, builder: &mut Builder) {
         }
         let mut chain = builder.chain(&service.name, "");
         for app in store.linked.iter().filter(|app| apps.contains(app.as_str())) {
-            if inputs.observed.apps.get(app).is_some_and(|there| is_linked(there, store)) {
-                let (unlink, link) = (unlink(store, app), link(store, app));
-                chain.add(unlink, "is not in the file any more", Class::Config, vec![link]);
-            }
+            drop_link(inputs, &mut chain, store, app, "is not in the file any more".to_owned());
         }
     }
+}
+
+/// Unlinks an app that is linked; whether it is.
+fn drop_link(inputs: &Inputs<'_>, chain: &mut Chain<'_>, store: &StoreSpec, app: &str, cause: String) -> bool {
+    let linked = inputs.observed.apps.get(app).is_some_and(|there| is_linked(there, store));
+    if linked {
+        chain.add(unlink(store, app), cause, Class::Config, vec![link(store, app)]);
+    }
+    linked
 }
 
 pub(super) fn last_store<'a>(inputs: &Inputs<'a>, service: &str) -> Option<&'a StoreSpec> {

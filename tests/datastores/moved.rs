@@ -22,6 +22,11 @@ fn imported() -> Bench {
     bench
 }
 
+/// The port of the host that leads to the cache.
+fn port(bench: &Bench) -> String {
+    bench.dokku(&["redis:info", "shop-cache", "--exposed-ports"]).out.trim().to_owned()
+}
+
 fn info(bench: &Bench) -> String {
     assert_eq!(fs::read_to_string(bench.world.path("lib/services/postgres/shop-db/data/rows")).unwrap(), "one\n");
     bench.dokku(&["postgres:info", "shop-db"]).ends(0).out
@@ -108,7 +113,6 @@ fn an_upgrade_by_hand_is_found() {
 #[test]
 fn a_port_that_somebody_closed_or_moved_is_opened_again_and_none_is_left() {
     let bench = imported();
-    let port = |bench: &Bench| bench.dokku(&["redis:info", "shop-cache", "--exposed-ports"]).out.trim().to_owned();
     assert_eq!(port(&bench), "6379->127.0.0.1:16379");
     bench.dokku(&["redis:unexpose", "shop-cache"]).ends(0);
     bench.import(&[]).ends(0).says("drift: the published port is not as the file says");
@@ -121,6 +125,22 @@ fn a_port_that_somebody_closed_or_moved_is_opened_again_and_none_is_left() {
     bench.import(&[]).ends(0).says("the published port changed in the file");
     assert_eq!(port(&bench), "-");
     bench.plan(&["--detailed-exitcode"]).ends(0);
+}
+
+#[test]
+fn a_failed_import_leaves_the_port_of_before_also_behind_an_upgrade() {
+    for (call, when) in [("ps:restart shop-api", "before"), ("redis:upgrade *maxmemory*", "after")] {
+        let bench = imported();
+        bench.edit("--requirepass re-own-secret-4", "--requirepass re-own-secret-4 --maxmemory 64mb");
+        bench.edit("16379:6379", "16380:6379");
+        bench.edit("BLOG_HOST: sql", "BLOG_HOST: sql\n      MORE: x");
+        fault(&bench, json!({ "match": call, "do": "fail", "exit": 1, "message": "no", "when": when }));
+        bench.import(&[]).ends(3);
+        fs::remove_file(bench.world.path("faults.json")).unwrap();
+        assert_eq!(port(&bench), "6379->127.0.0.1:16379", "{call}");
+        bench.import(&[]).ends(0);
+        assert_eq!(port(&bench), "6379->127.0.0.1:16380", "{call}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) fn dump(step: &Step<'_>, spec: &StoreSpec) -> Ran {
     }
 }
 
-/// Makes the service's container anew with what `spec` says, on the data as it lies.
+/// Makes the service's container anew with what `spec` says, on the data as it lies, behind the port that `spec` says.
 pub(super) fn upgrade(step: &Step<'_>, spec: &StoreSpec, from: &StoreSpec) -> Ran {
     let one = service(&spec.plugin, &spec.service);
     // The container that holds the port of the host is linked to the one that goes. Docker does not start it again, and the
@@ -55,8 +55,8 @@ pub(super) fn upgrade(step: &Step<'_>, spec: &StoreSpec, from: &StoreSpec) -> Ra
         out.lines = step.engine().container_logs(&spec.container_name(), 20).unwrap_or_default();
         out
     })?;
-    if !from.expose.is_empty() {
-        expose(step, &spec.plugin, &spec.service, &from.expose)?;
+    if !spec.expose.is_empty() {
+        expose(step, &spec.plugin, &spec.service, &spec.expose)?;
     }
     await_answer(step, spec)
 }

@@ -154,43 +154,35 @@ fn say_skipped(printer: &Printer, prepared: &Prepared) {
 pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
     let mut asked = BTreeSet::new();
     for op in &plan.ops {
-        let mut verb = "set";
-        let (command, name) = match &op.action {
-            Action::AppCreate { app } => ("apps:create", app.clone()),
-            Action::AppDestroy { app } => ("apps:destroy", app.clone()),
-            Action::ConfigSet { app, .. } => ("config:import", app.clone()),
-            Action::ConfigUnset { app, .. } => ("config:unset", app.clone()),
-            Action::PropertySet { app, plugin, .. } => (plugin.as_str(), app.clone()),
-            Action::Deploy { app, source } if matches!(**source, Source::Image { .. }) => {
-                ("git:from-image", app.clone())
-            }
-            Action::Deploy { app, .. } => ("git:from-archive", app.clone()),
-            Action::Rebuild { app } => ("ps:rebuild", app.clone()),
-            Action::Restart { app } => ("ps:restart", app.clone()),
-            Action::Scale { app, .. } => ("ps:scale", app.clone()),
-            Action::Stop { app } => ("ps:stop", app.clone()),
-            Action::Start { app } => ("ps:start", app.clone()),
-            Action::StorageMount { app, .. } => ("storage:mount", app.clone()),
-            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => ("apps:create", spec.name.clone()),
+        let (plugin, verb, name) = match &op.action {
+            Action::AppCreate { app } => ("apps", "create", app),
+            Action::AppDestroy { app } => ("apps", "destroy", app),
+            Action::ConfigSet { app, .. } => ("config", "import", app),
+            Action::ConfigUnset { app, .. } => ("config", "unset", app),
+            Action::PropertySet { app, plugin, .. } => (plugin.as_str(), "set", app),
+            Action::Deploy { app, source } if matches!(**source, Source::Image { .. }) => ("git", "from-image", app),
+            Action::Deploy { app, .. } => ("git", "from-archive", app),
+            Action::Rebuild { app } => ("ps", "rebuild", app),
+            Action::Restart { app } => ("ps", "restart", app),
+            Action::Scale { app, .. } => ("ps", "scale", app),
+            Action::Stop { app } => ("ps", "stop", app),
+            Action::Start { app } => ("ps", "start", app),
+            Action::StorageMount { app, .. } => ("storage", "mount", app),
+            Action::ContainerRun { spec } | Action::JobRun { spec, .. } => ("apps", "create", &spec.name),
             // The plugins' own commands, asked before the first of them runs.
-            Action::DatastoreCreate { store } => {
-                verb = "create";
-                (store.plugin.as_str(), store.service.clone())
-            }
-            Action::DatastoreUpgrade { store, .. } | Action::DatastoreDump { store } => {
-                verb = if matches!(op.action, Action::DatastoreDump { .. }) { "export" } else { "upgrade" };
-                (store.plugin.as_str(), store.service.clone())
-            }
-            Action::ImageBuild { .. } => ("apps:create", format!("{}-{}", plan.project, op.service)),
-            Action::ContainerRemove { name } | Action::ContainerStash { name, .. } => ("apps:destroy", name.clone()),
+            Action::DatastoreCreate { store } => (store.plugin.as_str(), "create", &store.service),
+            Action::DatastoreUpgrade { store, .. } => (store.plugin.as_str(), "upgrade", &store.service),
+            Action::DatastoreDump { store } => (store.plugin.as_str(), "export", &store.service),
+            Action::ImageBuild { .. } => ("apps", "create", &format!("{}-{}", plan.project, op.service)),
+            Action::ContainerRemove { name } | Action::ContainerStash { name, .. } => ("apps", "destroy", name),
             // Made and removed for the project as a whole.
             Action::NetworkCreate { .. } | Action::VolumeCreate { .. } | Action::FilesDeliver { .. } => {
-                ("compose:import", plan.project.clone())
+                ("compose", "import", &plan.project)
             }
-            Action::NetworkRemove { .. } | Action::VolumeRemove { .. } => ("compose:destroy", plan.project.clone()),
+            Action::NetworkRemove { .. } | Action::VolumeRemove { .. } => ("compose", "destroy", &plan.project),
             _ => continue,
         };
-        let command = if command.contains(':') { command.to_owned() } else { format!("{command}:{verb}") };
+        let (command, name) = (format!("{plugin}:{verb}"), name.clone());
         if !asked.insert((command.clone(), name.clone())) {
             continue;
         }

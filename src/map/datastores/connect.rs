@@ -27,18 +27,30 @@ struct Reference {
 pub(in crate::map) fn check(ctx: &Context<'_>, services: &IndexMap<String, DesiredService>) {
     for store in services.values() {
         let Kind::Datastore(spec) = &store.kind else { continue };
-        for service in services.values().filter(|service| service.name != store.name) {
-            let Some(model) = ctx.compose.services.get(&service.name) else { continue };
-            if service.networks.is_disjoint(&store.networks) {
-                continue;
-            }
-            let environment: IndexMap<&str, &str> =
-                model.environment.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect();
-            for reference in references(&environment, spec) {
-                judge(ctx, &service.name, &store.name, spec, &reference);
-            }
+        for (service, reference) in said(ctx, services, store, spec) {
+            judge(ctx, &service, &store.name, spec, &reference);
         }
     }
+}
+
+/// What the other services that can reach a datastore say of it, with their names.
+fn said(
+    ctx: &Context<'_>,
+    services: &IndexMap<String, DesiredService>,
+    store: &DesiredService,
+    spec: &StoreSpec,
+) -> Vec<(String, Reference)> {
+    let mut out = Vec::new();
+    for service in services.values().filter(|service| service.name != store.name) {
+        let Some(model) = ctx.compose.services.get(&service.name) else { continue };
+        if service.networks.is_disjoint(&store.networks) {
+            continue;
+        }
+        let environment: IndexMap<&str, &str> =
+            model.environment.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect();
+        out.extend(references(&environment, spec).into_iter().map(|one| (service.name.clone(), one)));
+    }
+    out
 }
 
 /// Tells each datastore the users and databases that the settings of the others name, to be tried once it is there.
@@ -51,16 +63,7 @@ pub(in crate::map) fn uses(ctx: &Context<'_>, services: &mut IndexMap<String, De
         let Kind::Datastore(spec) = &store.kind else { continue };
         let driver = Datastore::of_plugin(&spec.plugin).and_then(|row| row.driver);
         let Some(driver @ (Driver::Postgres | Driver::Mysql)) = driver else { continue };
-        let mut said = Vec::new();
-        for service in services.values().filter(|service| service.name != store.name) {
-            let Some(model) = ctx.compose.services.get(&service.name) else { continue };
-            if service.networks.is_disjoint(&store.networks) {
-                continue;
-            }
-            let environment: IndexMap<&str, &str> =
-                model.environment.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect();
-            said.extend(references(&environment, spec).into_iter().map(|one| (service.name.clone(), one)));
-        }
+        let said = said(ctx, services, store, spec);
         let may_all = |user: &str| user == if driver == Driver::Postgres { spec.login.user.as_str() } else { "root" };
         if said.iter().any(|(_, one)| may_all(&one.user)) {
             continue;

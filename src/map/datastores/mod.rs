@@ -1,8 +1,8 @@
 //! Datastores: which images are some, and what of a service a Dokku plugin can keep true.
 //!
 //! `table`: the plugins and their images. `decide`: service or container, and why. `login`: what the file says of users.
-//! `sql`: how a service gets them. `version`: which versions read each other's data. `reach`: by which names the others find it. `connect`: whether their settings
-//! fit it.
+//! `sql`: how a service gets them. `version`: which versions read each other's data. `reach`: by which names the others
+//! find it. `connect`: whether their settings fit it.
 
 mod connect;
 mod decide;
