@@ -445,6 +445,9 @@ pub(super) struct ExportArgs {
     /// Where secret values go
     #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
     pub(super) secrets: crate::export::secrets::Secrets,
+    /// Also write the data of datastore services into DIR, beside the file, and mount what a new database loads
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["original", "redact"])]
+    pub(super) data: Option<std::path::PathBuf>,
     /// The files as they were imported, byte for byte: of the current version, or of vN
     #[arg(long, value_name = "VERSION", num_args = 0..=1, default_missing_value = "current", conflicts_with = "redact")]
     pub(super) original: Option<String>,

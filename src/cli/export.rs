@@ -11,7 +11,7 @@ use super::args::{ExportArgs, ExportFormat};
 use super::import::owned;
 use super::recover::unknown;
 use super::session::Session;
-use super::{Exit, Failed, handmade, sources};
+use super::{Exit, Failed, dumps, handmade, sources};
 use crate::export::secrets::{Secrets, dotenv};
 use crate::export::{Stack, compose_file, docket, dot, imported, project, script};
 use crate::map::resources::Kind;
@@ -29,7 +29,9 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ExportArgs) -> Re
         apps => handmade::read(session, apps, args.name.as_deref())?,
     };
     let target = (args.output != "-").then(|| std::path::absolute(&args.output)).transpose()?;
-    let trees = sources::place(&mut stack, target.as_deref().and_then(Path::parent))?;
+    let beside = target.as_deref().and_then(Path::parent);
+    let trees = sources::place(&mut stack, beside)?;
+    let dumps = dumps::place(session, &mut stack, args.data.as_deref(), beside)?;
     let contents = contents(session, &stack);
     let secrets = if args.redact { Secrets::Env } else { args.secrets };
     let made = make(&stack, &contents, secrets, args)?;
@@ -64,6 +66,7 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ExportArgs) -> Re
     for (app, tree) in &trees {
         sources::extract(session, app, tree)?;
     }
+    dumps::write(session, &dumps)?;
     store::write_bytes(&file, text.as_bytes())?;
     let with = env.map(|_| format!(", with {} values in {}", values.len(), companion.display())).unwrap_or_default();
     printer.header(&format!("{} is written to {}{with}", stack.project, file.display()));

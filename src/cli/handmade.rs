@@ -8,6 +8,7 @@ use super::session::Session;
 use super::{Exit, Failed};
 use crate::docker::{ContainerMount, EndpointSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::dokku::Call;
+use crate::dokku::datastore::Service;
 use crate::export::processes::{self, SourceFiles};
 use crate::export::{Form, Origin, Stack, Unit, app};
 use crate::map::datastores::DATASTORES;
@@ -52,6 +53,9 @@ pub(super) fn read(session: &Session, apps: &[String], name: Option<&str>) -> Re
             stack
                 .volumes
                 .extend(mounts.map(|mount| VolumeSpec { name: mount.source.clone(), ..VolumeSpec::default() }));
+            if let Some(held) = &store.datastore {
+                stack.stores.insert(store.name.clone(), held.clone());
+            }
             stack.units.entry(store.name.clone()).or_insert(join(&stack.project, store));
         }
         for mut unit in units {
@@ -188,7 +192,13 @@ fn datastores(session: &Session, app: &str, key: &DigestKey) -> Result<Vec<Unit>
                 bail!("you may not read the {} service {service} on this server", store.plugin);
             }
             let container = format!("dokku.{}.{service}", store.plugin);
-            let Some(facts) = session.engine.container(&container)? else { continue };
+            let Some(facts) = session.engine.container(&container)? else {
+                bail!(
+                    "the {} service {service} is stopped, and cannot be read: dokku {}:start {service}",
+                    store.plugin,
+                    store.plugin
+                );
+            };
             let image = session.engine.image(&facts.image_id)?.unwrap_or_default();
             let mut unit = Unit {
                 name: service.to_owned(),
@@ -208,6 +218,14 @@ fn datastores(session: &Session, app: &str, key: &DigestKey) -> Result<Vec<Unit>
                 let database = service.replace(['-', '.'], "_");
                 unit.spec.environment.entry("POSTGRES_DB".into()).or_insert_with(|| Secret::new(database, key));
             }
+            if store.plugin == "redis" {
+                // The plugin has it in a file of its own; the image takes it as an argument only.
+                let dsn = session.dokku.service_dsn(&Service { plugin: store.plugin, name: service })?;
+                if let Some(password) = crate::secret::url_password(&dsn).filter(|password| !password.is_empty()) {
+                    let words = ["redis-server", "--requirepass", password];
+                    unit.spec.command = Some(words.map(str::to_owned).into());
+                }
+            }
             let host = unit.datastore_host().unwrap_or_default();
             let endpoint = EndpointSpec { aliases: vec![host], ..EndpointSpec::default() };
             unit.spec.networks.push((String::new(), endpoint));
@@ -221,10 +239,6 @@ fn datastores(session: &Session, app: &str, key: &DigestKey) -> Result<Vec<Unit>
                 });
             }
             unit.spec.restart = "unless-stopped".into();
-            unit.notes.push(format!(
-                "the {} service {service}; its data stays where it is: dokku {}:export {service}",
-                store.plugin, store.plugin
-            ));
             out.push(unit);
         }
     }

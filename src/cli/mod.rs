@@ -8,6 +8,7 @@ mod create;
 mod destroy;
 mod diff;
 mod drift;
+mod dumps;
 mod explain;
 mod export;
 mod git;

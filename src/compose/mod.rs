@@ -67,6 +67,7 @@ pub use files::{Disk, FileKind, Files, is_within};
 pub use hash::service_hash;
 pub use load::{load, load_model};
 pub use origin::Origins;
+pub(crate) use render::write_limits;
 pub use render::{Format, config_json, render_config, render_model};
 pub use surprises::surprises;
 

@@ -186,6 +186,7 @@ fn tidy(value: &mut Value) {
         }
         let hooks = |service: &mut Map<String, Value>, key: &str| {
             for hook in list(service, key) {
+                write_limits(hook);
                 drop_if(hook, &["command", "entrypoint"], Value::is_null);
             }
         };
@@ -204,12 +205,13 @@ fn tidy(value: &mut Value) {
     }
 }
 
-/// Limits of nothing are written out: the schema asks for both.
-fn write_limits(map: &mut Map<String, Value>) {
+/// Writes limits of nothing out, in what holds `ulimits`: the schema asks for both.
+pub(crate) fn write_limits(map: &mut Map<String, Value>) {
     let limits = map.get_mut("ulimits").and_then(Value::as_object_mut);
     for limit in limits.into_iter().flat_map(|limits| limits.values_mut()).filter_map(Value::as_object_mut) {
-        for key in ["soft", "hard"] {
-            limit.entry(key).or_insert_with(|| 0.into());
+        for key in ["hard", "soft"] {
+            let value = limit.shift_remove(key).unwrap_or_else(|| 0.into());
+            limit.shift_insert(0, key.to_owned(), value);
         }
     }
 }

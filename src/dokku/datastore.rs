@@ -86,6 +86,13 @@ impl Service<'_> {
         self.call("export", []).into_file(file)
     }
 
+    /// `:enter pg_dump` of a database to a file: its statements, after a line of Dokku's that is a comment to them. What
+    /// `:export` of the plugin writes is for `pg_restore` only.
+    pub fn export_statements(&self, database: &str, file: File) -> Call {
+        let dump = ["pg_dump", "--username=postgres", "--no-owner", "--no-privileges", "--", database];
+        self.call("enter", dump).into_file(file).limit(SLOW)
+    }
+
     /// `:destroy --force`, with its data.
     pub fn destroy(&self) -> Call {
         self.call("destroy", ["--force"]).limit(SLOW)

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::project::Written;
 use super::secrets::references;
+use crate::compose::write_limits;
 use crate::yaml::emit::{EmitError, emit};
 
 /// Sections in the order of the Specification.
@@ -122,6 +123,10 @@ fn tidy(value: &mut Value) {
             deploy.retain(|_, value| !value.as_object().is_some_and(Map::is_empty));
         }
         write_limits(map);
+        // No limit: a number, because earlier releases of docker compose take no text for it.
+        if map.get("memswap_limit").is_some_and(|limit| limit == "-1") {
+            map.insert("memswap_limit".into(), (-1).into());
+        }
         if let Some(build) = map.get_mut("build").and_then(Value::as_object_mut) {
             write_limits(build);
         }
@@ -135,16 +140,6 @@ fn tidy(value: &mut Value) {
     {
         if let Some(map) = network.as_object_mut() {
             map.retain(|key, value| !(key == "ipam" && value.as_object().is_some_and(Map::is_empty)));
-        }
-    }
-}
-
-/// Limits of nothing are written out: the schema asks for both.
-fn write_limits(map: &mut Map<String, Value>) {
-    let limits = map.get_mut("ulimits").and_then(Value::as_object_mut);
-    for limit in limits.into_iter().flat_map(|all| all.values_mut()).filter_map(Value::as_object_mut) {
-        for key in ["soft", "hard"] {
-            limit.entry(key).or_insert_with(|| 0.into());
         }
     }
 }
@@ -163,11 +158,12 @@ mod tests {
             values: Default::default(),
         };
         let mut web = crate::model::Service { image: Some("a".into()), tty: true, ..Default::default() };
+        web.memswap_limit = Some(crate::model::Bytes(-1));
         web.environment.insert("B".into(), Some("$1".into()));
         web.environment.insert("A".into(), Some("\u{F8F7}NAME\u{F8F7}".into()));
         written.project.services.insert("web".into(), web);
         let expected = "# head\nname: shop\n\nservices:\n  # one\n  # two\n  web:\n    environment:\n      A: ${NAME?}\n      \
-                        B: $$1\n    image: a\n    tty: true\n    x-dokku:\n      as: app\n";
+                        B: $$1\n    image: a\n    memswap_limit: -1\n    tty: true\n    x-dokku:\n      as: app\n";
         assert_eq!(yaml(&written).unwrap(), expected);
     }
 }

@@ -104,10 +104,7 @@ pub fn stack(imported: &Imported<'_>) -> Stack {
                 let mut unit = raw::unit(service, &spec, Form::Container, None, imported.secrets, imported.key);
                 unit.resource = store.service.clone();
                 unit.gate = None;
-                unit.notes.push(format!(
-                    "the {} service {}; its data stays where it is: dokku {}:export {}",
-                    store.plugin, store.service, store.plugin, store.service
-                ));
+                stack.stores.insert(service.name.clone(), (store.plugin.clone(), store.service.clone()));
                 unit
             }
         };

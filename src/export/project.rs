@@ -54,6 +54,12 @@ pub fn project(stack: &Stack, contents: &BTreeMap<String, Vec<u8>>, secrets: Sec
             notes.insert(unit.name.clone(), said);
         }
     }
+    // All secret values are known now, also those of the services behind.
+    for service in project.services.values_mut() {
+        let test = service.healthcheck.as_mut().map(|check| &mut check.test);
+        let lists = [test, service.command.as_mut(), service.entrypoint.as_mut()];
+        lists.into_iter().flatten().flatten().for_each(|word| vault.veil(word));
+    }
     for spec in &stack.networks {
         declare_network(stack, &names, spec, &mut project);
     }

@@ -374,7 +374,11 @@ impl Writer<'_> {
             }
         }
         words.push(word(&image));
-        words.extend(command.iter().map(|text| word(text)));
+        let command = self.vault.words(&unit.name, &command);
+        if command.iter().flat_map(|text| pieces(text)).any(|piece| matches!(piece, Piece::Variable(_))) {
+            self.note("a secret value is an argument of the next command, as of what it starts");
+        }
+        words.extend(command.iter().map(|text| mixed(text)));
         let export = if exports.is_empty() { String::new() } else { format!("export {}; ", exports.join(" ")) };
         self.line(&format!("({export}docker create {})", words.join(" ")));
         for (network, at) in networks {

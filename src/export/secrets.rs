@@ -42,6 +42,46 @@ impl<'a> Vault<'a> {
         format!("{MARK}{}{MARK}", self.name(service, name, value))
     }
 
+    /// The words of a command: the values of options whose names say that they are secret (`--requirepass X`,
+    /// `--password=X`), URLs with a password, and what has one of the project's own secrets in it.
+    pub(super) fn words(&mut self, service: &str, words: &[String]) -> Vec<String> {
+        let mut option = "";
+        let mut out = Vec::with_capacity(words.len());
+        for word in words {
+            let (name, value) = match word.split_once('=').filter(|(name, _)| name.starts_with('-')) {
+                Some((name, value)) => (name, value),
+                None => (option, word.as_str()),
+            };
+            let prefix = &word[..word.len() - value.len()];
+            let telling = ["pass", "secret", "token"].iter().any(|part| name.to_ascii_lowercase().contains(part));
+            // A file that holds one is none, and neither is the next option.
+            let text = match telling && !value.is_empty() && !value.starts_with(['/', '-']) {
+                true => self.always(service, &name.trim_start_matches('-').to_ascii_uppercase(), value),
+                false => self.value(service, "COMMAND", value),
+            };
+            out.push(format!("{prefix}{text}"));
+            option = if word.starts_with('-') && prefix.is_empty() { word } else { "" };
+        }
+        out
+    }
+
+    /// Puts references in the place of secret values that a text has in it.
+    pub(super) fn veil(&self, text: &mut String) {
+        // A mere word (`postgres`) stands in a command for other things too, and hides nothing.
+        let hides = |value: &str| value.len() >= 6 && value.contains(|char: char| !char.is_alphabetic());
+        let mut known: Vec<_> = self.values.iter().filter(|(_, value)| hides(value)).collect();
+        known.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        for (name, value) in known {
+            let pieces: Vec<String> = pieces(text)
+                .map(|piece| match piece {
+                    Piece::Text(text) => text.replace(value.as_str(), &format!("{MARK}{name}{MARK}")),
+                    Piece::Variable(name) => format!("{MARK}{name}{MARK}"),
+                })
+                .collect();
+            *text = pieces.concat();
+        }
+    }
+
     /// Whether a value that looks harmless has one of the project's own secrets in it.
     fn holds_known(&self, value: &str) -> bool {
         self.known.iter().any(|(name, text)| text.len() >= 6 && crate::secret::is_telling(name) && value.contains(text))

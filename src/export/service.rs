@@ -57,6 +57,9 @@ pub(super) fn service(stack: &Stack, names: &Names, unit: &Unit, vault: &mut Vau
     {
         *field = namespace(names, mode);
     }
+    for words in [&mut out.command, &mut out.entrypoint].into_iter().flatten() {
+        *words = vault.words(&unit.name, words);
+    }
     if unit.form == Form::Job {
         out.restart = Some("no".into());
     }

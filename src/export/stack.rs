@@ -32,6 +32,8 @@ pub struct Stack {
     pub variables: BTreeMap<String, String>,
     /// Domains below which the server gives each app a name.
     pub domains: Vec<String>,
+    /// Datastore services of Dokku that hold a unit's data: plugin and service, by the unit's name.
+    pub stores: BTreeMap<String, (String, String)>,
     /// Directory of the project's secrets and configs on the server.
     pub own_files: PathBuf,
     /// What a reader must know of the whole.

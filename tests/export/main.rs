@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod data;
 mod formats;
 mod processes;
 

@@ -7,6 +7,7 @@ mod move_on;
 mod ports;
 mod server;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::ctx::{Answer, Args, Ctx, Stop, fail};
@@ -210,6 +211,23 @@ fn create(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     bring_up(ctx, &service, true)
 }
 
+/// The variables of a service's container (`service_create_container`).
+fn environment(service: &Service<'_>) -> BTreeMap<String, String> {
+    let own = match service.kind.name {
+        "postgres" => vec![("POSTGRES_PASSWORD", service.file("PASSWORD"))],
+        "mysql" | "mariadb" => vec![
+            ("MYSQL_DATABASE", service.database()),
+            ("MYSQL_PASSWORD", service.file("PASSWORD")),
+            ("MYSQL_ROOT_PASSWORD", service.file("ROOTPASSWORD")),
+            ("MYSQL_USER", service.kind.name.to_owned()),
+        ],
+        _ => Vec::new(),
+    };
+    let given = service.file("ENV");
+    let given = given.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name, value.to_owned()));
+    given.chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 fn bring_up(ctx: &mut Ctx, service: &Service<'_>, first: bool) -> Answer {
     let kind = service.kind;
     let networks: Vec<String> =
@@ -226,6 +244,7 @@ fn bring_up(ctx: &mut Ctx, service: &Service<'_>, first: bool) -> Answer {
         name: service.container(),
         image: service.file("IMAGE"),
         labels: [("dokku".to_owned(), "service".to_owned()), ("dokku.service".to_owned(), kind.name.to_owned())].into(),
+        environment: environment(service),
         mounts: vec![mount],
         restart: "always".to_owned(),
         ..Container::default()

@@ -41,6 +41,18 @@ pub(super) fn enter(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     ctx.step("Filesystem changes may not persist after container restarts");
     let reads = std::env::var("DOKKU_RUN_OPTS").is_ok_and(|options| options.split(' ').any(|one| one == "-i"));
     let client = |name: &str| words.iter().any(|word| word.contains(name));
+    if client("pg_dump") {
+        let database = words.last().map(String::as_str).unwrap_or_default();
+        let held = Server::load(&service);
+        if database != service.database() && !held.databases.contains_key(database) {
+            return fail(format!("pg_dump: error: database \"{database}\" does not exist"));
+        }
+        ctx.line("--\n-- PostgreSQL database dump\n--");
+        for statement in held.databases.get(database).into_iter().flatten() {
+            ctx.line(statement);
+        }
+        return Ok(());
+    }
     if !(reads && (client("mysql") || client("psql"))) {
         return Ok(());
     }
