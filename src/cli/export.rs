@@ -30,6 +30,9 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ExportArgs) -> Re
     };
     let target = (args.output != "-").then(|| std::path::absolute(&args.output)).transpose()?;
     let beside = target.as_deref().and_then(Path::parent);
+    if let Some(dir) = beside {
+        writable(dir)?;
+    }
     let trees = sources::place(&mut stack, beside)?;
     let dumps = dumps::place(session, &mut stack, args.data.as_deref(), beside)?;
     let contents = contents(session, &stack);
@@ -71,6 +74,19 @@ pub(super) fn run(session: &Session, printer: &Printer, args: &ExportArgs) -> Re
     let with = env.map(|_| format!(", with {} values in {}", values.len(), companion.display())).unwrap_or_default();
     printer.header(&format!("{} is written to {}{with}", stack.project, file.display()));
     Ok(Exit::Done)
+}
+
+/// Whether files can be made in `dir`, asked before anything is read for them.
+fn writable(dir: &Path) -> Result<()> {
+    let Err(error) = tempfile::tempfile_in(dir) else { return Ok(()) };
+    let hint = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            ": Dokku's commands run as its own user; name a directory that it may write to, or leave -o away and write what is \
+             printed"
+        }
+        _ => "",
+    };
+    Err(Failed::new(Exit::Wrong, format!("cannot write to {}: {error}{hint}", dir.display())).into())
 }
 
 /// A stack in a format.

@@ -22,6 +22,15 @@ pub(super) fn place(stack: &mut Stack, beside: Option<&Path>) -> Result<Vec<(Str
         if build.context.is_dir() {
             continue;
         }
+        if repository.is_none() && !build.tag.is_empty() {
+            // One build of several services, or of a job: no app has its source, and the image is kept.
+            let image = std::mem::take(&mut build.tag);
+            unit.notes.push(format!(
+                "built from a directory that is not there any more; the image is on this server only (docker save {image})"
+            ));
+            unit.origin = Origin::Image { image, pull: false };
+            continue;
+        }
         // Process types of an app share its source.
         let folder = unit.process_of.as_ref().unwrap_or(&unit.name);
         build.context = Path::new(".").join(folder);

@@ -151,6 +151,18 @@ fn secrets_go_where_they_are_asked_to() {
 }
 
 #[test]
+fn a_directory_that_cannot_be_written_to_is_told_first() {
+    let bench = imported();
+    bench.write("file", "mine\n");
+    for target in ["nosuch/compose.yaml", "file/compose.yaml"] {
+        let output = bench.run(&["export", "shop", "-o", target]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("cannot write to ") && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[test]
 fn the_original_comes_back_byte_for_byte() {
     let bench = imported();
     assert_eq!(bench.ok(&["export", "shop", "--original"]), FILE);
@@ -182,6 +194,26 @@ fn a_source_that_went_comes_out_of_the_apps_repository() {
     bench.ok(&["plan", "shop", "out", "--detailed-exitcode"]);
     // What is there is not written over.
     assert_eq!(bench.run(&["export", "shop", "-o", "out/other.yaml"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_shared_build_whose_source_went_is_its_image() {
+    let bench = Bench::new();
+    bench.write("src/app/Dockerfile", "FROM alpine:3\nCMD [\"/main\"]\n");
+    bench.write(
+        "src/compose.yaml",
+        "services:\n  job: {build: ./app, command: [x], restart: 'no'}\n  web: {build: ./app, ports: ['8080:80'], \
+         depends_on: {job: {condition: service_completed_successfully}}}\n",
+    );
+    bench.ok(&["import", "shop", "src"]);
+    std::fs::rename(bench.path("src/app"), bench.path("gone")).unwrap();
+    std::fs::create_dir(bench.path("out")).unwrap();
+    bench.ok(&["export", "shop", "-o", "out/compose.yaml"]);
+    let text = std::fs::read_to_string(bench.path("out/compose.yaml")).unwrap();
+    assert_eq!(text.matches("    image: dokku-compose/shop-build:").count(), 2, "{text}");
+    assert!(text.contains("the image is on this server only (docker save dokku-compose/shop-build:"), "{text}");
+    bench.write("out/compose.yaml", &text.replace("name: shop", "name: copy").replace("8080", "8081"));
+    bench.ok(&["import", "copy", "out"]);
 }
 
 #[test]
