@@ -148,6 +148,15 @@ fn loads_and_prints(files: &Memory) {
         // It is doubled in print, as by the reference, and no key is interpolated when it is read.
         return;
     }
+    if project
+        .services
+        .values()
+        .filter_map(|one| one.build.as_ref())
+        .any(|build| build.context.as_deref().unwrap_or_default().is_empty())
+    {
+        // `build: ""` is printed without a context, as by the reference, and a build without one has the project's directory.
+        return;
+    }
     request.files = vec![PathBuf::from("-")];
     request.stdin = Some(render_config(project, Format::Yaml).expect("a project is written as YAML"));
     let again = load(&request, files);
