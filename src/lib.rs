@@ -8,6 +8,7 @@
 //! See `ARCHITECTURE.md` for the rules each room keeps.
 
 pub mod diag;
+pub mod hashed;
 pub mod yaml;
 
 pub mod compose;

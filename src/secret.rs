@@ -22,18 +22,18 @@ pub struct DigestKey(pub [u8; 32]);
 
 impl DigestKey {
     /// The keyed digest of `text`, 32 hexadecimal digits.
-    pub fn digest(&self, text: &str) -> String {
+    pub fn digest(&self, text: &str) -> Arc<str> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut hash = Sha256::new();
         hash.update(self.0);
         hash.update(text.as_bytes());
-        let mut out = String::with_capacity(32);
-        for byte in hash.finalize().iter().take(16) {
-            // Every variable has a digest: a formatter for each of its bytes would be most of the work.
-            for half in [byte >> 4, byte & 15] {
-                out.extend(char::from_digit(half.into(), 16));
-            }
+        // Every variable has a digest: a formatter for each of its bytes would be most of the work.
+        let mut out = [0; 32];
+        for (byte, pair) in hash.finalize().iter().zip(out.chunks_exact_mut(2)) {
+            pair.copy_from_slice(&[byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]));
         }
-        out
+        // Digits are ASCII.
+        std::str::from_utf8(&out).unwrap_or_default().into()
     }
 }
 
@@ -41,7 +41,7 @@ impl Secret {
     /// Hides `text`.
     pub fn new(text: impl Into<Arc<str>>, key: &DigestKey) -> Self {
         let text = text.into();
-        let digest = key.digest(&text).into();
+        let digest = key.digest(&text);
         Self { text: Some(text), digest }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::hashed::IndexMap;
 use anyhow::{Context, Result};
-use indexmap::IndexMap;
 use serde_json::json;
 
 use super::args::{ConfigArgs, ConfigList};
@@ -48,7 +48,8 @@ fn text(session: &Session, printer: &Printer, args: &ConfigArgs) -> Result<Strin
     }
     // What is printed is the file's own; nothing of it is masked, as with docker compose.
     let quiet = Printer::new(crate::ui::Format::Text, true, true);
-    let input = load::load(&args.source, session, "", IndexMap::new(), &quiet, |request| change(request, args, true))?;
+    let input =
+        load::load(&args.source, session, "", IndexMap::default(), &quiet, |request| change(request, args, true))?;
     let project = &input.project;
     if let Some(list) = list(project, &args.list)? {
         return Ok(lines(list));
@@ -70,7 +71,7 @@ fn change(request: &mut compose::Request, args: &ConfigArgs, typed: bool) {
 
 /// The tree of the files, for what needs no types.
 fn model(session: &Session, printer: &Printer, args: &ConfigArgs, typed: bool) -> Result<Node> {
-    let mut source = source::open(&args.source, session, "", IndexMap::new())?;
+    let mut source = source::open(&args.source, session, "", IndexMap::default())?;
     change(&mut source.request, args, typed);
     let model = compose::load_model(&source.request, &source.files());
     printer.diagnostics(&model.diagnostics, &model.sources);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::hashed::IndexMap;
 use anyhow::{Result, bail};
-use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::args::{ExplainArgs, SourceArgs};
@@ -84,7 +84,7 @@ fn source_of(session: &Session, args: &ExplainArgs, folder: &Path) -> Result<(So
         if !is_path && !Path::new(target).exists() {
             return Err(unknown(target));
         }
-        return Ok((source, IndexMap::new()));
+        return Ok((source, IndexMap::default()));
     }
     let dir = session.project_dir(target)?;
     let Some(state) = State::load(&dir)? else { return Err(unknown(target)) };

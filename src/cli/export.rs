@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use indexmap::IndexMap;
-
 use super::args::{ExportArgs, ExportFormat};
 use super::import::owned;
 use super::recover::unknown;
@@ -14,10 +11,12 @@ use super::session::Session;
 use super::{Exit, Failed, dumps, handmade, sources};
 use crate::export::secrets::{Secrets, dotenv};
 use crate::export::{Stack, compose_file, docket, dot, imported, project, script};
+use crate::hashed::IndexMap;
 use crate::map::resources::Kind;
 use crate::observe::{self, Wanted};
 use crate::state::{State, store, versions};
 use crate::ui::Printer;
+use anyhow::{Context, Result, bail};
 
 pub(super) fn run(session: &Session, printer: &Printer, args: &ExportArgs) -> Result<Exit> {
     if let Some(version) = &args.original {
@@ -112,7 +111,7 @@ fn make(stack: &Stack, contents: &BTreeMap<String, Vec<u8>>, secrets: Secrets, a
             let written = compose();
             made(serde_json::to_string_pretty(&compose_file::json(&written))? + "\n", written.values)
         }
-        ExportFormat::Dot => made(dot::dot(stack), IndexMap::new()),
+        ExportFormat::Dot => made(dot::dot(stack), IndexMap::default()),
         ExportFormat::Dokku => {
             let script = script::script(stack, contents, secrets, ".env");
             Made { write: script::companion, ..made(script.text, script.values) }

@@ -1,18 +1,17 @@
 //! Loads compose files for a command and prints what was found.
 
-use anyhow::Result;
-use indexmap::IndexMap;
-
 use super::args::SourceArgs;
 use super::session::Session;
 use super::source::{self, Source};
 use super::{Exit, Failed};
 use crate::compose::{self, Loaded};
 use crate::diag::{Diagnostics, Severity};
+use crate::hashed::IndexMap;
 use crate::map::resources::{Desired, FileContent, Kind};
 use crate::model::Project;
 use crate::secret::{Secret, is_telling, url_password};
 use crate::ui::Printer;
+use anyhow::Result;
 
 /// A project as loaded, with its source, whose temporary files live as long as it does.
 pub(super) struct Input {

@@ -5,13 +5,12 @@ use std::io::{IsTerminal, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use indexmap::IndexMap;
-
 use super::args::SourceArgs;
 use super::git;
 use super::session::Session;
 use crate::compose::{Disk, Request};
+use crate::hashed::IndexMap;
+use anyhow::{Context, Result, bail};
 
 /// Longest standard input: a compose file, or a tar of a directory.
 const MOST_COMPOSE: u64 = 16 << 20;

@@ -5,10 +5,9 @@
 mod cycle;
 mod limits;
 
-use std::collections::HashMap;
-
 use super::load::MOST_SUGGESTED;
 use crate::diag::{Diagnostic, Diagnostics, Span, suggest};
+use crate::hashed::HashMap;
 use crate::model::{MountType, Project, Service, WatchAction};
 
 /// Reports every contradiction of the enabled services.
@@ -77,7 +76,7 @@ impl Checker<'_> {
 
     /// `container_name` is unique on a machine, so in a project too (docker compose checks it when it prints or runs one).
     fn container_names(&mut self) {
-        let mut first: HashMap<&str, &str> = HashMap::new();
+        let mut first: HashMap<&str, &str> = HashMap::default();
         for (name, service) in &self.project.services {
             let Some(container) = &service.container_name else { continue };
             let Some(other) = first.get(container.as_str()) else {
@@ -311,7 +310,7 @@ impl Checker<'_> {
         let volumes = volumes.enumerate().map(|(index, target)| (target, "volumes", index));
         // Only a finding needs the places.
         let place = |key: &str, index: usize| at.value(&format!("{key}[{index}]"));
-        let mut seen: HashMap<&str, (&str, usize)> = HashMap::new();
+        let mut seen: HashMap<&str, (&str, usize)> = HashMap::default();
         for (target, key, index) in tmpfs.chain(volumes) {
             if let Some((first, of)) = seen.get(target) {
                 self.out.push(

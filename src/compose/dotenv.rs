@@ -6,9 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use indexmap::IndexMap;
-
 use crate::diag::{Diagnostic, FileId, Severity, Span};
+use crate::hashed::IndexMap;
 
 use super::interpolate;
 use super::template::{self, Problem};
@@ -26,7 +25,7 @@ pub type Parsed = (IndexMap<String, String>, Vec<Diagnostic>);
 /// `KEY`, is what `lookup` gives, else what the file itself has set before; a lone `KEY` that
 /// `lookup` does not know is left out. Single-quoted values stand for themselves.
 pub fn parse(text: &str, file: FileId, lookup: &dyn Fn(&str) -> Option<String>) -> Parsed {
-    parse_onto(IndexMap::new(), text, file, lookup)
+    parse_onto(IndexMap::default(), text, file, lookup)
 }
 
 /// Reads the common format over the variables that earlier files have set: references see those,
@@ -52,7 +51,7 @@ pub fn parse_onto(
 pub fn places(text: &str, file: FileId) -> HashMap<String, Span> {
     let mut places = HashMap::new();
     let lookup = |_: &str| Some(String::new());
-    let mut reader = Reader::new(text, file, &lookup, IndexMap::new());
+    let mut reader = Reader::new(text, file, &lookup, IndexMap::default());
     while reader.skip_to_statement() {
         let start = reader.at;
         if let Err((wrong, _)) = reader.statement() {
@@ -68,7 +67,7 @@ pub fn places(text: &str, file: FileId) -> HashMap<String, Span> {
 /// Reads `format: raw`: each line is `KEY=value` without quotes, escapes or variables; a lone
 /// `KEY` takes the value that `lookup` gives, or is left out.
 pub fn parse_raw(text: &str, file: FileId, lookup: &dyn Fn(&str) -> Option<String>) -> Parsed {
-    let mut variables = IndexMap::new();
+    let mut variables = IndexMap::default();
     let mut findings = Vec::new();
     let mut start = bom_length(text);
     for line in text[start..].split_inclusive('\n') {

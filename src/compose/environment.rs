@@ -5,14 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::budget::Budget;
 use super::dotenv;
 use super::files::FileKind;
 use super::load::{Loader, Stop, Variables, unreadable};
 use super::tree::{child_map, insert, map_mut, seq_mut, string, text};
 use crate::diag::{Diagnostic, FileId, Span};
+use crate::hashed::IndexMap;
 use crate::model::{EnvFile, Project, Service};
 use crate::yaml::Node;
 
@@ -30,7 +29,7 @@ pub(super) fn env_files(
     variables: &Variables,
     cause: Option<Span>,
 ) -> Result<(Variables, Vec<FileId>), Stop> {
-    let mut read = Variables::new();
+    let mut read = Variables::default();
     let mut ids = Vec::new();
     for path in files {
         let (id, text) = match loader.text(path) {
@@ -148,7 +147,7 @@ fn add_env_files(
 
 /// The labels over what the label files say.
 fn add_label_files(loader: &mut Loader<'_>, service: &mut Service, at: &dyn Fn(&str) -> Option<Span>) {
-    let mut labels = Variables::new();
+    let mut labels = Variables::default();
     for (index, path) in service.label_file.iter().enumerate() {
         let span = at(&format!("label_file[{index}]"));
         let Some((id, text)) = open(loader, "label file", Path::new(path), span) else { continue };

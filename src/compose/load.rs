@@ -7,8 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::budget::Budget;
 use super::extends::Chain;
 use super::files::{FileKind, Files};
@@ -23,6 +21,7 @@ use super::{
     merge, normalize, paths, profiles, project_name, prune, schema, select, selection, unicity, validation,
 };
 use crate::diag::{Diagnostic, Diagnostics, FileId, Fix, Severity, Sources, Span, suggest};
+use crate::hashed::IndexMap;
 use crate::model::Project;
 use crate::yaml::{self, Kind, Map, Node};
 
@@ -130,9 +129,9 @@ impl<'a> Loader<'a> {
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
             read: Vec::new(),
-            ids: IndexMap::new(),
-            parsed: IndexMap::new(),
-            extended: IndexMap::new(),
+            ids: IndexMap::default(),
+            parsed: IndexMap::default(),
+            extended: IndexMap::default(),
             bases: HashMap::new(),
             origins: Origins::default(),
             budget: Budget::default(),

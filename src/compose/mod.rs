@@ -57,9 +57,8 @@ pub mod variables;
 
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
-
 use crate::diag::{Diagnostics, Sources};
+use crate::hashed::IndexMap;
 use crate::model::Project;
 use crate::yaml::Node;
 
@@ -74,7 +73,10 @@ pub use surprises::surprises;
 /// What messages call the compose file on standard input.
 pub const STDIN: &str = "<stdin>";
 
-/// What to load.
+/// What to load, with which variables, and how far the phases go.
+///
+/// Specification: 03-compose-file.md and 15-profiles.md; variables and options are those of the command line of
+/// `docker compose`.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Compose files in the order in which they are merged; `-` is
@@ -123,7 +125,7 @@ impl Request {
             project_name: None,
             profiles: Vec::new(),
             env_files: Vec::new(),
-            variables: IndexMap::new(),
+            variables: IndexMap::default(),
             stdin: None,
             interpolate: true,
             check_consistency: true,
@@ -142,7 +144,7 @@ impl Request {
     }
 }
 
-/// What [`load_model`] gives.
+/// What [`load_model`] gives: the files as one tree, before its values are typed.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// The canonical tree of all files, not pruned and with the services of every profile; `None` where a diagnostic
@@ -154,7 +156,7 @@ pub struct Model {
     pub diagnostics: Diagnostics,
 }
 
-/// What loading gives.
+/// What [`load`] gives: the project, or why there is none, and what tells where all of it is from.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The project; `None` where a diagnostic is an error.

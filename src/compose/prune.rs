@@ -4,9 +4,8 @@
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
-
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::hashed::IndexMap;
 use crate::model::{MountType, Project};
 
 /// Takes unused networks, volumes, secrets, configs and models out, each with a note.

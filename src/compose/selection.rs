@@ -45,7 +45,7 @@ pub(super) fn apply(project: &mut Project, names: &[String], out: &mut Diagnosti
     let (services, others) =
         std::mem::take(&mut project.services).into_iter().partition(|(name, _)| kept.contains(name));
     project.services = services;
-    project.disabled_services.extend::<indexmap::IndexMap<_, _>>(others);
+    project.disabled_services.extend::<crate::hashed::IndexMap<_, _>>(others);
     for service in project.services.values_mut() {
         service.depends_on.retain(|name, _| kept.contains(name));
     }

@@ -323,8 +323,8 @@ mod tests {
     use super::*;
     use crate::compose::variables::collect_text;
     use crate::diag::Span;
+    use crate::hashed::IndexMap;
     use crate::yaml::golden;
-    use indexmap::IndexMap;
     use serde_json::{Value, json};
 
     fn expanded(text: &str) -> (String, Vec<Problem>) {
@@ -351,7 +351,7 @@ mod tests {
         if !unset.is_empty() {
             answer["unset"] = json!(unset);
         }
-        let mut found = IndexMap::new();
+        let mut found = IndexMap::default();
         collect_text(text, Span::default(), &mut found, 0);
         if !found.is_empty() {
             let rows = found.into_iter().map(|(name, variable)| {

@@ -1,5 +1,7 @@
 //! Small tools for building and comparing trees.
 
+use std::borrow::Cow;
+
 use crate::diag::Span;
 use crate::yaml::{Entry, Kind, Map, Node, Scalar, Style, Text, Value};
 
@@ -53,6 +55,14 @@ pub(super) fn text(node: &Node) -> Option<&str> {
 /// The text of any scalar as Go prints it; none for null and for what is no scalar.
 pub(super) fn printed(node: &Node) -> Option<String> {
     node.as_scalar()?.value().to_text()
+}
+
+/// The same, of a string without a copy of it.
+pub(super) fn shown(node: &Node) -> Option<Cow<'_, str>> {
+    match node.as_scalar()?.value() {
+        Value::Str(text) => Some(Cow::Borrowed(text)),
+        other => other.to_text().map(Cow::Owned),
+    }
 }
 
 /// Whether the node is null.

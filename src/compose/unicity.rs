@@ -3,12 +3,13 @@
 //!
 //! Specification: 13-merge.md, "Unique resources".
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::patterns::Patterns;
 use super::short;
-use super::tree::{printed, text};
+use super::tree::{printed, shown, text};
+use crate::hashed::HashMap;
 use crate::yaml::{Kind, Node, Value};
 
 /// How entries of a list are told apart.
@@ -84,7 +85,7 @@ fn unique(entries: Vec<Node>, index: Index) -> Vec<Node> {
         return entries;
     }
     let mut kept: Vec<Node> = Vec::with_capacity(entries.len());
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut places: HashMap<String, usize> = HashMap::default();
     for entry in entries {
         let place = key(&entry, index).map(|key| *places.entry(key).or_insert(kept.len()));
         match place.and_then(|place| kept.get_mut(place)) {
@@ -115,14 +116,11 @@ fn key(entry: &Node, index: Index) -> Option<String> {
         },
         Index::Mount(directory) => Some(format!("{directory}/{}", text(entry)?)),
         Index::Port if is_map => {
-            let part = |name: &str, default: &str| field(name).and_then(printed).unwrap_or_else(|| default.to_owned());
-            let target = field("target").and_then(printed)?;
-            Some(format!(
-                "{}:{}:{target}/{}",
-                part("host_ip", "0.0.0.0"),
-                part("published", ""),
-                part("protocol", "tcp")
-            ))
+            let part =
+                |name: &str, default: &'static str| field(name).and_then(shown).unwrap_or(Cow::Borrowed(default));
+            let target = field("target").and_then(shown)?;
+            let (address, published) = (part("host_ip", "0.0.0.0"), part("published", ""));
+            Some([&address, ":", &published, ":", &target, "/", &part("protocol", "tcp")].concat())
         }
         Index::Port | Index::Expose => match entry.as_scalar()?.value() {
             Value::Str(text) => Some(text.to_owned()),

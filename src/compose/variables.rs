@@ -2,9 +2,8 @@
 //!
 //! Specification: 12-interpolation.md.
 
-use indexmap::IndexMap;
-
 use crate::diag::Span;
+use crate::hashed::IndexMap;
 use crate::yaml::{Kind, Node, Value};
 
 use super::template::{self, Action, Piece};
@@ -25,7 +24,7 @@ pub struct Variable {
 /// The variables that `node`'s values refer to, in the order met; those in defaults and
 /// replacements too, used or not.
 pub fn variables(node: &Node) -> IndexMap<String, Variable> {
-    let mut found = IndexMap::new();
+    let mut found = IndexMap::default();
     collect(node, &mut found);
     found
 }

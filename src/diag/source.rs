@@ -30,8 +30,7 @@ pub struct SourceFile {
 
 impl SourceFile {
     fn new(name: String, text: Arc<str>) -> Self {
-        let breaks = text.match_indices('\n');
-        let after = breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX));
+        let after = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| u32::try_from(at + 1).unwrap_or(u32::MAX));
         let line_starts = std::iter::once(0).chain(after).collect();
         Self { name, text, line_starts }
     }

@@ -35,7 +35,9 @@ mod version;
 pub use call::{Call, DEPLOY, QUICK, SLOW};
 pub use client::{CallRecord, Dokku, Reply};
 pub use error::DokkuError;
-pub use quote::{NotExpressible, bare_option, command_words, option_words, quote_command, quote_option, spaced_option};
+pub use quote::{
+    NotExpressible, bare_option, check_option, command_words, option_words, quote_command, quote_option, spaced_option,
+};
 pub use report::{Report, Reports};
 pub use version::FLOOR;
 

@@ -33,6 +33,20 @@ impl NotExpressible {
 /// Flags that Dokku takes for its own, wherever they stand in a command line.
 const GLOBAL_FLAGS: &[&str] = &["--quiet", "--trace", "--force", "--app", "--process"];
 
+/// Whether Dokku can keep a docker option, `--flag` or `--flag=value`.
+///
+/// # Errors
+///
+/// Why it cannot, where [`quote_option`] and [`bare_option`] would say so too.
+pub fn check_option(option: &str) -> Result<(), NotExpressible> {
+    let Some((flag, _)) = option.split_once('=') else { return check_flag(option) };
+    check_flag(flag)?;
+    match unstorable(option) {
+        Some(why) => Err(NotExpressible::new(flag, why)),
+        None => Ok(()),
+    }
+}
+
 /// A docker option with a value, as one argument of `docker-options:add`: `--flag=value`, quoted.
 ///
 /// The result is spelled exactly as Dokku's report gives it back, so that equal options are equal

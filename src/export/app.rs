@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
-
 use super::options::{self, Parsed};
 use super::stack::{DokkuOnly, Form, Origin, Unit};
 use crate::docker::{EndpointSpec, ImageBuildSpec};
 use crate::dokku::command_words;
+use crate::hashed::IndexMap;
 use crate::map::resources::{AppSpec, DesiredService, FileContent, Source, UpdateOrder};
 use crate::model::Port;
 use crate::observe::ObservedApp;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
 use super::project::NETWORK_LABEL;
 use super::stack::{Stack, Unit};
 use crate::docker::NetworkSpec;
 use crate::dokku::{self, Call, NotExpressible};
+use crate::hashed::IndexMap;
 use crate::map::resources::AppMount;
 use crate::observe::ObservedApp;
 use crate::plan::raw::PROJECT_LABEL;

@@ -4,7 +4,7 @@
 //! A recipe is a template before it is YAML: values with braces become inputs too, and every text stands in double
 //! quotes, which is what docket's filter for inputs escapes for.
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::commands;

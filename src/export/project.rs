@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::app::to_proxy;

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
 use super::commands;
 use super::container;
 use super::secrets::{Piece, Secrets, Vault, pieces};
 use super::stack::{Form, Origin, Stack, Unit};
 use crate::docker::{ImageBuildSpec, NetworkSpec, VolumeSpec};
+use crate::hashed::IndexMap;
 use crate::map::resources::Need;
 use crate::observe::ObservedApp;
 use crate::plan::raw::PROJECT_LABEL;

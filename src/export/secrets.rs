@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 
 /// What becomes of secret values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -29,7 +29,7 @@ pub struct Vault<'a> {
 impl<'a> Vault<'a> {
     /// An empty one; `known` are variables whose name a secret of the same value takes.
     pub fn new(how: Secrets, known: &'a BTreeMap<String, String>) -> Self {
-        Self { how, known, values: IndexMap::new() }
+        Self { how, known, values: IndexMap::default() }
     }
 
     /// The text of a value in the model: itself, or a reference where the name or the value says that it is secret.
@@ -238,7 +238,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_value_is_read_back(value in "(\\PC|[ \t\n\r'\"\\\\$#=]){0,20}") {
-            let values = IndexMap::from([("A".to_owned(), value.clone()), ("B".to_owned(), "end".to_owned())]);
+            let values = IndexMap::from_iter([("A".to_owned(), value.clone()), ("B".to_owned(), "end".to_owned())]);
             let (read, findings) = parse(&dotenv(&values, false), crate::diag::FileId(0), &|_| None);
             prop_assert!(findings.is_empty(), "{:?}", findings);
             prop_assert_eq!(read, values);

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
 use super::secrets::Vault;
 use super::stack::{Form, Origin, Stack, Unit};
 use super::{devices, files};
 use crate::docker::{ContainerMount, ContainerSpec, DeviceSpec, EndpointSpec, ExecSpec, HealthSpec, ImageBuildSpec};
+use crate::hashed::IndexMap;
 use crate::map::hooks::Hooks;
 use crate::map::resources::{Need, UpdateOrder};
 use crate::model::{
@@ -85,7 +84,7 @@ pub(super) fn service(stack: &Stack, names: &Names, unit: &Unit, vault: &mut Vau
 }
 
 fn hook(unit: &Unit, spec: &ExecSpec, vault: &mut Vault<'_>) -> Hook {
-    let mut environment = IndexMap::new();
+    let mut environment = IndexMap::default();
     for (name, value) in &spec.environment {
         environment.insert(name.clone(), Some(vault.value(&unit.name, name, value)));
     }
@@ -295,7 +294,7 @@ fn device(device: &DeviceSpec) -> Device {
 
 /// `host:address`, where an address may have colons too.
 fn hosts(entries: &[String]) -> IndexMap<String, Vec<String>> {
-    let mut out: IndexMap<String, Vec<String>> = IndexMap::new();
+    let mut out: IndexMap<String, Vec<String>> = IndexMap::default();
     for (host, address) in entries.iter().filter_map(|entry| entry.split_once(':')) {
         out.entry(host.to_owned()).or_default().push(address.to_owned());
     }

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
-
 use crate::docker::{ContainerSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
+use crate::hashed::IndexMap;
 use crate::map::resources::{Gate, Need, UpdateOrder};
 use crate::model::Port;
 use crate::observe::ObservedApp;

@@ -34,10 +34,10 @@ pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::hashed::IndexMap;
 pub use build::is_remote;
 pub use context::{Context, Findings};
 pub use health::gate_of;
-use indexmap::IndexMap;
 use relations::Relations;
 use resources::{Desired, DesiredService, Kind, Need, StoreSpec};
 pub use secrets::variable as secret_variable;
@@ -64,6 +64,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
     let builds = build::Builds::read(ctx, &imported);
     let mut volumes = storage::Named::new();
     let mut desired = Desired { project: ctx.project.to_owned(), ..Desired::default() };
+    desired.services.reserve(forms.len());
     for name in in_order(ctx, &forms) {
         let (Some(service), Some((form, why))) = (ctx.compose.services.get(name), forms.get(name)) else {
             continue;
@@ -253,7 +254,7 @@ fn needs(
     forms: &IndexMap<&str, (Form, String)>,
     desired: &Desired,
 ) -> IndexMap<String, Need> {
-    let mut out = IndexMap::new();
+    let mut out = IndexMap::default();
     for (other, dependency) in &service.depends_on {
         let path = format!("services.{}.depends_on.{other}", service.name);
         if !forms.contains_key(other.as_str()) {

@@ -23,20 +23,17 @@ pub fn apps<'a>(
     services: impl Iterator<Item = &'a str>,
     reserved: &BTreeSet<String>,
 ) -> BTreeMap<String, String> {
-    let mut taken: BTreeMap<String, String> = BTreeMap::new();
-    let mut names: Vec<&str> = services.collect();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut names: Vec<(&str, String)> = services.map(|service| (service, plain(service))).collect();
     // The service that spells its name as the app does keeps it, whatever the order in the file.
-    names.sort_by_cached_key(|name| (plain(name) != **name, *name));
+    names.sort_unstable_by(|(a, plain_a), (b, plain_b)| (plain_a != a, a).cmp(&(plain_b != b, b)));
     let mut out = BTreeMap::new();
-    for service in names {
-        let base = format!("{project}-{}", plain(service));
+    for (service, plain) in names {
+        let base = [project, "-", &plain].concat();
         let base = base.trim_end_matches('-').to_owned();
-        let fits = base.len() <= LONGEST
-            && !taken.contains_key(&base)
-            && !reserved.contains(&base)
-            && !plain(service).is_empty();
+        let fits = base.len() <= LONGEST && !taken.contains(&base) && !reserved.contains(&base) && !plain.is_empty();
         let app = if fits { base } else { hashed(&base, service) };
-        taken.insert(app.clone(), service.to_owned());
+        taken.insert(app.clone());
         out.insert(service.to_owned(), app);
     }
     out

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
-
 use super::context::Context;
 use super::resources::{AppMount, DockerOptions};
 use super::{devices, health};
 use crate::docker::{ContainerMount, ContainerSpec};
 use crate::dokku;
+use crate::hashed::{self, IndexMap};
 use crate::model::Service;
 
 /// Variable names that would disturb the shell in which Dokku runs `docker create`, or that bash refuses to set.
@@ -41,19 +40,15 @@ const SHELL_NAMES: &[&str] = &[
 
 /// `--flag=value`, as Dokku stores an option after taking its quotes away.
 pub(super) fn join(flag: &str, value: &str) -> String {
-    if value.is_empty() { flag.to_owned() } else { format!("{flag}={value}") }
+    if value.is_empty() { flag.to_owned() } else { [flag, "=", value].concat() }
 }
 
 /// Options that Dokku cannot keep are refused before anything is changed: it stores each on a line of its own.
 pub(super) fn check_options(ctx: &Context<'_>, service: &Service, options: &DockerOptions) {
     let all: BTreeSet<&String> = options.build.iter().chain(&options.deploy).chain(&options.run).collect();
     for option in all {
-        let (flag, value) = option.split_once('=').unwrap_or((option, ""));
-        let kept = match option.contains('=') {
-            true => dokku::quote_option(flag, value),
-            false => dokku::bare_option(flag),
-        };
-        let Err(error) = kept else { continue };
+        let flag = option.split_once('=').map_or(option.as_str(), |(flag, _)| flag);
+        let Err(error) = dokku::check_option(option) else { continue };
         let path = format!("services.{}.{}", service.name, flag_key(flag));
         if option.contains(['\n', '\r', '\0']) {
             let message = format!("the option {flag} has a line break, which Dokku cannot keep");
@@ -228,7 +223,7 @@ pub fn settings(build: &mut Lists, spec: ContainerSpec, properties: &mut BTreeMa
         log_driver,
         log_options,
     } = spec;
-    let mut config = IndexMap::with_capacity(environment.len());
+    let mut config = hashed::with_capacity(environment.len());
     for (key, value) in environment {
         if key == "PORT" {
             continue;
@@ -383,7 +378,7 @@ pub fn settings(build: &mut Lists, spec: ContainerSpec, properties: &mut BTreeMa
         resources.insert("limit.cpu".into(), cpus_text(nano_cpus));
     }
     let mounts = self::mounts(build, mounts);
-    let mut rest = IndexMap::new();
+    let mut rest = IndexMap::default();
     for (index, (name, endpoint)) in networks.into_iter().enumerate() {
         if index > 0 {
             rest.insert(name, endpoint);

@@ -1,10 +1,9 @@
 //! What the services say of each other, read once: asked of each service in turn it would be a look at all of them.
 
-use std::collections::{BTreeMap, HashMap};
-
-use indexmap::IndexMap;
+use std::collections::BTreeMap;
 
 use super::classify::Form;
+use crate::hashed::{HashMap, IndexMap};
 use crate::model::{Condition, Project};
 
 /// Relations between services, by compose name.

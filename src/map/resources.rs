@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use super::datastores::{StoreLogin, StoreScript, StoreSpec};

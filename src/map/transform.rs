@@ -144,9 +144,7 @@ fn app(name: &str, old: &mut AppSpec, new: &mut AppSpec) -> Result<(), String> {
         options.sort();
         options.dedup();
         for option in options {
-            let (flag, value) = option.split_once('=').unwrap_or((option, ""));
-            let kept = if option.contains('=') { dokku::quote_option(flag, value) } else { dokku::bare_option(flag) };
-            kept.map_err(|error| format!("an option of {name}: {error}"))?;
+            dokku::check_option(option).map_err(|error| format!("an option of {name}: {error}"))?;
         }
     }
     for (property, value) in &new.properties {

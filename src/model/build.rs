@@ -2,7 +2,7 @@
 //!
 //! Specification: build.md.
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 
 use super::scalars::{is_unset, serialize_hosts};

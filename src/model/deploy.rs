@@ -2,7 +2,7 @@
 //!
 //! Specification: deploy.md.
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 
 use super::scalars::is_unset;
@@ -101,13 +101,13 @@ pub struct Resources {
 /// Specification: deploy.md, "resources".
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Resource {
-    /// Number of CPUs.
+    /// Number of CPUs, a part of one too.
     #[serde(skip_serializing_if = "is_unset")]
     pub cpus: Option<Float>,
-    /// Memory.
+    /// Memory in bytes.
     #[serde(skip_serializing_if = "is_unset")]
     pub memory: Option<Bytes>,
-    /// Processes.
+    /// Number of processes; -1 is unlimited.
     #[serde(skip_serializing_if = "is_unset")]
     pub pids: Option<i64>,
     /// Devices (reservations only).

@@ -2,7 +2,7 @@
 //!
 //! Specification: 05-services.md, "devices", "gpus", "blkio_config", "ulimits".
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 

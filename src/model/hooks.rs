@@ -2,7 +2,7 @@
 //!
 //! Specification: 05-services.md, "post_start", "pre_stop", "provider", "logging", "credential_spec".
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 
 use super::scalars::{is_true, is_unset};

@@ -2,7 +2,7 @@
 //!
 //! Specification: 06-networks.md, and 05-services.md, "networks".
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 
 use super::Extensions;

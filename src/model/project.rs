@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 
 use super::scalars::is_unset;

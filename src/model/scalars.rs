@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::{Serialize, Serializer};
 
 /// Keys that begin with `x-`, as JSON values.
@@ -213,7 +213,7 @@ mod tests {
     fn hosts_are_sorted_lines() {
         #[derive(Serialize)]
         struct Case(#[serde(serialize_with = "serialize_hosts")] IndexMap<String, Vec<String>>);
-        let hosts = IndexMap::from([
+        let hosts = IndexMap::from_iter([
             ("b".to_owned(), vec!["::1".to_owned()]),
             ("a".to_owned(), vec!["2".to_owned(), "1".to_owned()]),
         ]);

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::{Serialize, Serializer};
 
 use super::Extensions;

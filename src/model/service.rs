@@ -1,6 +1,6 @@
 //! One service: every key of the Specification's `services` section.
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 
 use super::scalars::{is_unset, serialize_hosts};

@@ -2,7 +2,7 @@
 //!
 //! Specification: 07-volumes.md, and 05-services.md, "volumes".
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::Serialize;
 
 use super::scalars::{is_true, is_unset};
@@ -117,7 +117,7 @@ impl Default for BindOptions {
             propagation: None,
             create_host_path: true,
             recursive: None,
-            extensions: Extensions::new(),
+            extensions: Extensions::default(),
         }
     }
 }

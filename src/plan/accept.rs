@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

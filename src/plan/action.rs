@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
+use crate::hashed::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::{ContainerSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
-
 use super::builder::Builder;
 use super::{Action, Class, Kept, Plan, Row, app, datastore, raw};
+use crate::hashed::IndexMap;
 use crate::map::resources::{AppSpec, Desired, DesiredService, FileTree, Kind, Need, RawSpec};
 use crate::observe::Observed;
 
@@ -173,8 +172,12 @@ fn what(kind: &Kind) -> String {
 
 /// The class of a changed service is that of its most disturbing operation.
 fn classify(builder: &Builder, rows: &mut [Row]) {
-    for row in rows.iter_mut().filter(|row| row.symbol == '~') {
-        row.class = builder.ops.iter().filter(|op| *op.service == *row.name).map(|op| op.class).max();
+    let changed = rows.iter_mut().filter(|row| row.symbol == '~');
+    let mut changed: BTreeMap<String, &mut Row> = changed.map(|row| (row.name.clone(), row)).collect();
+    for op in &builder.ops {
+        if let Some(row) = changed.get_mut(&*op.service) {
+            row.class = row.class.max(Some(op.class));
+        }
     }
 }
 

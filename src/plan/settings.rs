@@ -6,9 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
-
 use super::{Action, Class};
+use crate::hashed::{self, IndexMap};
 use crate::map::resources::{AppSpec, DockerOptions, UpdateOrder};
 use crate::observe::ObservedApp;
 
@@ -39,6 +38,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// The cause or the inverse that `make` gives; nothing of a new app.
+    fn unless_new<T: Default>(&self, make: impl FnOnce() -> T) -> T {
+        if self.anew { T::default() } else { make() }
+    }
+
     fn push(&mut self, action: Action, cause: impl Into<Cow<'static, str>>, effect: Effect, undo: Vec<Action>) {
         let class = match effect {
             Effect::None => Class::None,
@@ -110,21 +114,17 @@ fn properties(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, las
         if had == value {
             continue;
         }
-        let action = property(&desired.app, name, value);
-        if out.anew {
-            out.push(action, "new", property_effect(name), Vec::new());
-            continue;
-        }
         let before = last.and_then(|last| last.properties.get(name)).map_or("", String::as_str);
-        let undo = vec![property(&desired.app, name, had)];
-        out.push(action, cause(last.is_some() && before == value, name), property_effect(name), undo);
+        let cause = out.unless_new(|| cause(last.is_some() && before == value, name));
+        let undo = out.unless_new(|| vec![property(&desired.app, name, had)]);
+        out.push(property(&desired.app, name, value), cause, property_effect(name), undo);
     }
 }
 
 fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Option<&AppSpec>) {
     let app = &desired.app;
-    let mut set = IndexMap::with_capacity(desired.config.len().saturating_sub(observed.config.len()));
-    let (mut before, mut added) = (IndexMap::new(), Vec::new());
+    let mut set = hashed::with_capacity(desired.config.len().saturating_sub(observed.config.len()));
+    let (mut before, mut added) = (IndexMap::default(), Vec::new());
     let mut by_hand = true;
     for (key, value) in &desired.config {
         let had = observed.config.get(key);
@@ -139,11 +139,9 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
         }
         set.insert(key.clone(), value.clone());
     }
-    if !set.is_empty() && out.anew {
-        out.push(Action::ConfigSet { app: app.clone(), values: set }, "new", Effect::Restart, Vec::new());
-    } else if !set.is_empty() {
-        let names: Vec<&str> = set.keys().map(String::as_str).collect();
-        let cause = cause(by_hand, &format!("variable {}", names.join(", ")));
+    if !set.is_empty() {
+        let names = || set.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let cause = out.unless_new(|| cause(by_hand, &format!("variable {}", names())));
         let mut undo = Vec::new();
         if !added.is_empty() {
             undo.push(Action::ConfigUnset { app: app.clone(), keys: added });
@@ -154,7 +152,7 @@ fn config(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
         out.push(Action::ConfigSet { app: app.clone(), values: set }, cause, Effect::Restart, undo);
     }
     let mut gone = Vec::new();
-    let mut values = IndexMap::new();
+    let mut values = IndexMap::default();
     for key in last.into_iter().flat_map(|last| last.config.keys()).filter(|key| !desired.config.contains_key(*key)) {
         if let Some(had) = observed.config.get(key) {
             gone.push(key.clone());
@@ -202,9 +200,11 @@ fn options(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: 
         if !add.is_empty() {
             let by_hand = add.iter().all(|option| before.contains(option));
             let effect = effect(&add);
-            let undo = vec![Action::OptionsRemove { app: app.clone(), phase: phase.into(), options: add.clone() }];
+            let cause = out.unless_new(|| cause(by_hand, &format!("{phase} options")));
+            let remove = || Action::OptionsRemove { app: app.clone(), phase: phase.into(), options: add.clone() };
+            let undo = out.unless_new(|| vec![remove()]);
             let action = Action::OptionsAdd { app, phase: phase.into(), options: add };
-            out.push(action, cause(by_hand, &format!("{phase} options")), effect, undo);
+            out.push(action, cause, effect, undo);
         }
     }
 }
@@ -224,8 +224,8 @@ fn mounts(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: O
         out.push(Action::StorageUnmount { app: app.clone(), mount }, cause, Effect::Restart, undo);
     }
     for mount in add {
-        let undo = vec![Action::StorageUnmount { app: app.clone(), mount: mount.clone() }];
-        let cause = cause(before.contains(&mount), &format!("mount {}", mount.target));
+        let undo = out.unless_new(|| vec![Action::StorageUnmount { app: app.clone(), mount: mount.clone() }]);
+        let cause = out.unless_new(|| cause(before.contains(&mount), &format!("mount {}", mount.target)));
         out.push(Action::StorageMount { app: app.clone(), mount }, cause, Effect::Restart, undo);
     }
 }
@@ -239,8 +239,9 @@ fn ports(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: Op
         return;
     }
     let app = desired.app.clone();
-    let undo = vec![Action::PortsSet { app: app.clone(), ports: observed.ports.clone() }];
-    let cause = cause(last.is_some_and(|last| last.ports == desired.ports), "the published ports");
+    let undo = out.unless_new(|| vec![Action::PortsSet { app: app.clone(), ports: observed.ports.clone() }]);
+    let same = last.is_some_and(|last| last.ports == desired.ports);
+    let cause = out.unless_new(|| cause(same, "the published ports"));
     out.push(Action::PortsSet { app, ports: want.into_iter().collect() }, cause, Effect::None, undo);
 }
 
@@ -258,8 +259,8 @@ fn domains(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp, last: 
         );
     }
     if !add.is_empty() {
-        let undo = vec![Action::DomainsRemove { app: app.clone(), domains: add.clone() }];
-        let cause = cause(add.iter().all(|domain| before.contains(domain)), "the domains");
+        let undo = out.unless_new(|| vec![Action::DomainsRemove { app: app.clone(), domains: add.clone() }]);
+        let cause = out.unless_new(|| cause(add.iter().all(|domain| before.contains(domain)), "the domains"));
         out.push(Action::DomainsAdd { app: app.clone(), domains: add }, cause, Effect::None, undo);
     }
 }
@@ -275,7 +276,8 @@ pub(super) fn checks_mode(order: UpdateOrder) -> &'static str {
 fn checks(out: &mut Settings, desired: &AppSpec, observed: &ObservedApp) {
     let mode = checks_mode(desired.order);
     if observed.checks != mode {
-        let undo = vec![Action::ChecksSet { app: desired.app.clone(), mode: observed.checks.clone() }];
+        let undo =
+            out.unless_new(|| vec![Action::ChecksSet { app: desired.app.clone(), mode: observed.checks.clone() }]);
         out.push(
             Action::ChecksSet { app: desired.app.clone(), mode: mode.into() },
             "order of updates",

@@ -34,7 +34,7 @@ pub struct State {
     /// What was asked for; secrets are sealed.
     pub desired: Desired,
     /// Services that left the file and run on.
-    pub left: indexmap::IndexMap<String, crate::map::resources::DesiredService>,
+    pub left: crate::hashed::IndexMap<String, crate::map::resources::DesiredService>,
     /// What this project made and may remove.
     pub created: Created,
     /// Jobs by service.

@@ -3,12 +3,10 @@
 //! Nearly every mapping of a compose file has a handful of keys: they are searched one by one, which takes less time
 //! than a hash and no memory. Only a large mapping has an index, which is made with the key that makes it large.
 
-use std::collections::HashMap;
 use std::slice;
 
-use foldhash::fast::RandomState;
-
 use super::node::{Entry, Text};
+use crate::hashed::HashMap;
 
 /// The number of keys up to which they are searched one by one.
 const SMALL: usize = 24;
@@ -19,7 +17,7 @@ pub struct Entries {
     list: Vec<(Text, Entry)>,
     /// The place of each key, of a large mapping.
     #[allow(clippy::box_collection, reason = "every other mapping is smaller for it")]
-    index: Option<Box<HashMap<Text, usize, RandomState>>>,
+    index: Option<Box<HashMap<Text, usize>>>,
 }
 
 impl Entries {
@@ -52,6 +50,17 @@ impl Entries {
     pub fn insert(&mut self, key: Text, entry: Entry) -> Option<Entry> {
         match self.place(&key) {
             Some(place) => Some(std::mem::replace(&mut self.list[place].1, entry)),
+            None => {
+                self.push(key, entry);
+                None
+            }
+        }
+    }
+
+    /// Puts `entry` under `key`, at the end, unless there is one: that one stays, and is given with its key.
+    pub fn insert_new(&mut self, key: Text, entry: Entry) -> Option<(&Text, &Entry)> {
+        match self.place(&key) {
+            Some(place) => self.list.get(place).map(|(key, entry)| (key, entry)),
             None => {
                 self.push(key, entry);
                 None
@@ -107,9 +116,9 @@ impl Entries {
         self.list.iter_mut().map(|(_, entry)| entry)
     }
 
-    /// Gives back the memory that no entry uses: for a mapping that will hardly grow.
-    pub fn shrink_to_fit(&mut self) {
-        self.list.shrink_to_fit();
+    /// Takes all entries out, into no more memory than they need; what is left is empty and has room for as many.
+    pub fn take(&mut self) -> Self {
+        Self { list: self.list.drain(..).collect(), index: self.index.take() }
     }
 
     fn place(&self, key: &str) -> Option<usize> {
@@ -206,18 +215,22 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Insert(u8, u32),
+        InsertNew(u8, u32),
         Ensure(u8, u32),
         Remove(u8),
         RetainEven,
+        Take,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let key = 0u8..60;
         let step = prop_oneof![
             8 => (key.clone(), any::<u32>()).prop_map(|(key, mark)| Step::Insert(key, mark)),
+            4 => (key.clone(), any::<u32>()).prop_map(|(key, mark)| Step::InsertNew(key, mark)),
             4 => (key.clone(), any::<u32>()).prop_map(|(key, mark)| Step::Ensure(key, mark)),
             2 => key.prop_map(Step::Remove),
             1 => Just(Step::RetainEven),
+            1 => Just(Step::Take),
         ];
         proptest::collection::vec(step, 0..200)
     }
@@ -239,6 +252,16 @@ mod tests {
                             model.push((key, mark));
                         }
                     }
+                    Step::InsertNew(key, mark) => {
+                        let key = key.to_string();
+                        let there = model.iter().find(|(known, _)| *known == key);
+                        let found = entries.insert_new(key.as_str().into(), entry(mark));
+                        let found = found.map(|(key, entry)| (key.to_string(), entry.key.start));
+                        prop_assert_eq!(found.as_ref(), there);
+                        if there.is_none() {
+                            model.push((key, mark));
+                        }
+                    }
                     Step::Ensure(key, mark) => {
                         let key = key.to_string();
                         entries.get_or_insert_with(key.as_str().into(), || entry(mark));
@@ -251,6 +274,12 @@ mod tests {
                         let place = model.iter().position(|(known, _)| *known == key);
                         let before = place.map(|place| model.remove(place).1);
                         prop_assert_eq!(entries.shift_remove(&key), before.map(entry));
+                    }
+                    Step::Take => {
+                        let taken = entries.take();
+                        prop_assert!(entries.is_empty() && entries.iter().next().is_none());
+                        prop_assert!((0u8..60).all(|key| !entries.contains_key(&key.to_string())));
+                        entries = taken;
                     }
                     Step::RetainEven => {
                         entries.retain(|_, entry| entry.key.start % 2 == 0);

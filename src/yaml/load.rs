@@ -68,7 +68,7 @@ pub fn load(text: &str, file: FileId, limits: &Limits) -> Result<Vec<Node>, Vec<
     let documents = match loader.stream() {
         Ok(documents) => documents,
         Err(fatal) => {
-            loader.findings.push(fatal);
+            loader.findings.push(*fatal);
             Vec::new()
         }
     };
@@ -89,10 +89,15 @@ struct Loader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     anchors: Anchors,
     findings: Vec<Diagnostic>,
+    /// Items of the sequences that are being read, the innermost last.
+    items: Vec<Node>,
+    /// Mappings without entries, but with room for some: each that is read grows in one of them.
+    spare: Vec<Map>,
 }
 
-/// The error after which reading stops is the `Err`; findings that allow reading on are collected.
-type Step<T> = Result<T, Diagnostic>;
+/// The error after which reading stops is the `Err`; findings that allow reading on are collected. It lies on the heap:
+/// the good results of every node are small for it.
+type Step<T> = Result<T, Box<Diagnostic>>;
 
 impl<'t> Loader<'t> {
     fn new(text: &'t str, file: FileId, limits: Limits) -> Self {
@@ -109,12 +114,15 @@ impl<'t> Loader<'t> {
             parser: Parser::new_from_str_with_options(text, options),
             anchors: Anchors::new(limits.alias_nodes),
             findings: Vec::new(),
+            items: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
     fn stream(&mut self) -> Step<Vec<Node>> {
         let mut documents = Vec::new();
-        while let Some((event, span)) = self.next_event()? {
+        while let Some(next) = self.parser.next_event() {
+            let (event, span) = next.map_err(|error| self.syntax_error(&error))?;
             match event {
                 Event::DocumentStart(..) => self.anchors.new_document(),
                 event if event.is_node() => documents.push(self.node(event, span, 0)?.node),
@@ -124,20 +132,14 @@ impl<'t> Loader<'t> {
         Ok(documents)
     }
 
-    fn next_event(&mut self) -> Step<Option<(Event<'t>, granit_parser::Span)>> {
-        match self.parser.next_event() {
-            None => Ok(None),
-            Some(Ok((event, span))) => Ok(Some((event, span))),
-            Some(Err(error)) => Err(self.syntax_error(&error)),
-        }
-    }
-
     /// The next event inside a collection; the parser reports the end of input itself.
     fn expect_event(&mut self) -> Step<(Event<'t>, granit_parser::Span)> {
-        match self.next_event()? {
-            Some(next) => Ok(next),
+        match self.parser.next_event() {
+            Some(Ok(next)) => Ok(next),
+            Some(Err(error)) => Err(self.syntax_error(&error).into()),
             None => Err(Diagnostic::error("yaml-syntax", "the file ends inside a value")
-                .at(self.span_of(self.text.len(), self.text.len()))),
+                .at(self.span_of(self.text.len(), self.text.len()))
+                .into()),
         }
     }
 
@@ -148,7 +150,7 @@ impl<'t> Loader<'t> {
     fn node(&mut self, event: Event<'t>, span: granit_parser::Span, depth: usize) -> Step<Built> {
         let here = self.span(&span);
         if depth > self.limits.depth {
-            return Err(too_deep(here, self.limits.depth));
+            return Err(too_deep(here, self.limits.depth).into());
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -177,7 +179,7 @@ impl<'t> Loader<'t> {
                 self.found(finding);
                 Ok(empty(here))
             }
-            _ => Err(Diagnostic::error("yaml-syntax", "a value is expected here").at(here)),
+            _ => Err(Diagnostic::error("yaml-syntax", "a value is expected here").at(here).into()),
         }
     }
 
@@ -235,12 +237,12 @@ impl<'t> Loader<'t> {
     }
 
     fn sequence(&mut self, tag: Option<&Tag>, start: Span, depth: usize) -> Step<Built> {
-        let mut items = Vec::new();
+        let before = self.items.len();
         let (mut cost, mut height) = (1, 0);
         let mut last = None;
         let end = loop {
             let (event, span) = self.expect_event()?;
-            if event == Event::SequenceEnd {
+            if matches!(event, Event::SequenceEnd) {
                 break self.span(&span);
             }
             let alias = event.is_alias().then(|| self.span(&span));
@@ -248,22 +250,22 @@ impl<'t> Loader<'t> {
             last = alias.or(Some(item.node.span));
             cost += item.cost;
             height = height.max(item.height + 1);
-            items.push(item.node);
+            self.items.push(item.node);
         };
-        items.shrink_to_fit();
+        let items = self.items.drain(before..).collect();
         let span = collection_span(start, end, last);
         let node = Node { kind: Kind::Seq(items), span, tag: tag.and_then(tag::local) };
         Ok(Built { node, cost, height })
     }
 
     fn mapping(&mut self, tag: Option<&Tag>, start: Span, depth: usize) -> Step<Built> {
-        let mut map = Map::default();
+        let mut map = self.spare.pop().unwrap_or_default();
         let mut merges: Vec<(Span, Node)> = Vec::new();
         let (mut cost, mut height) = (1, 0);
         let mut last = None;
         let end = loop {
             let (event, span) = self.expect_event()?;
-            if event == Event::MappingEnd {
+            if matches!(event, Event::MappingEnd) {
                 break self.span(&span);
             }
             let key = self.node(event, span, depth + 1)?;
@@ -284,9 +286,10 @@ impl<'t> Loader<'t> {
                 self.found(finding);
             }
         }
-        map.entries.shrink_to_fit();
+        let read = Map { entries: map.entries.take() };
+        self.spare.push(map);
         let span = collection_span(start, end, last);
-        let node = Node { kind: Kind::Map(map), span, tag: tag.and_then(tag::local) };
+        let node = Node { kind: Kind::Map(read), span, tag: tag.and_then(tag::local) };
         Ok(Built { node, cost, height })
     }
 
@@ -306,12 +309,8 @@ impl<'t> Loader<'t> {
         if !matches!(scalar.value(), Value::Str(_)) {
             self.found(not_a_string_key(&scalar, place));
         }
-        match map.entries.get(&scalar.text) {
-            Some(old) => {
-                let finding = duplicate(&scalar.text, old.key, place);
-                self.found(finding);
-            }
-            None => drop(map.entries.insert(scalar.text, Entry { key: place, value })),
+        if let Some((key, old)) = map.entries.insert_new(scalar.text, Entry { key: place, value }) {
+            self.found(duplicate(key, old.key, place));
         }
     }
 
@@ -340,7 +339,7 @@ impl<'t> Loader<'t> {
         match line.find('\t') {
             Some(at) if line.bytes().all(|byte| matches!(byte, b' ' | b'\t')) => {
                 let start = before.len() - line.len() + at;
-                Err(errors::tab(self.span_of(start, start + 1)))
+                Err(errors::tab(self.span_of(start, start + 1)).into())
             }
             _ => Ok(()),
         }

@@ -37,8 +37,9 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Diagnostic> {
 
 /// The first character that YAML does not allow anywhere in a file, with its byte offset.
 pub(super) fn forbidden_character(text: &str, file: FileId) -> Option<Diagnostic> {
-    // Most files are ASCII, for which a look at the bytes is enough.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
+    // Most files are ASCII, for which a look at the bytes is enough: many at once, without a branch between them.
+    let harmless = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    if text.as_bytes().chunks(256).all(|chunk| chunk.iter().fold(true, |all, byte| all & harmless(byte))) {
         return None;
     }
     let (at, character) = text.char_indices().find(|(at, character)| {

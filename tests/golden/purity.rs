@@ -62,7 +62,7 @@ fn the_environment_changes_no_plan() {
         text.split("plans: ").nth(1).unwrap_or_else(|| panic!("{text}")).lines().next().unwrap().to_owned()
     };
     let plain = printed(&[]);
-    assert_eq!(plain, project::KEY.digest(&plans()));
+    assert_eq!(plain, *project::KEY.digest(&plans()));
     let hostile = [
         ("TAG", "evil"),
         ("COMPOSE_PROJECT_NAME", "evil"),

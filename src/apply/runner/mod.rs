@@ -320,7 +320,7 @@ impl Step<'_> {
         Ok(Done::default())
     }
 
-    fn config_set(&self, app: &str, values: &indexmap::IndexMap<String, Secret>) -> Ran {
+    fn config_set(&self, app: &str, values: &crate::hashed::IndexMap<String, Secret>) -> Ran {
         let mut clear = Vec::with_capacity(values.len());
         for (name, value) in values {
             let Some(text) = value.expose() else {

@@ -2,8 +2,8 @@
 
 mod fix;
 
+use crate::hashed::IndexMap;
 use anyhow::Result;
-use indexmap::IndexMap;
 use serde_json::json;
 
 use super::args::{CheckArgs, CheckFormat};
@@ -14,7 +14,7 @@ use crate::diag::{self, Severity};
 use crate::ui::Printer;
 
 pub(super) fn run(session: &Session, printer: &Printer, args: &CheckArgs) -> Result<Exit> {
-    let source = source::open(&args.source, session, "", IndexMap::new())?;
+    let source = source::open(&args.source, session, "", IndexMap::default())?;
     let fixed = if args.fix { fix::fix(&source)? } else { Vec::new() };
     let mut loaded = compose::load(&source.request, &source.files());
     further(session, &mut loaded)?;

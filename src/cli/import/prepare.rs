@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::hashed::IndexMap;
 use anyhow::{Result, bail};
-use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
 use crate::cli::args::{ImportArgs, SourceArgs};
@@ -288,12 +288,12 @@ pub(in crate::cli) fn controls(
     state: Option<&State>,
 ) -> Result<IndexMap<String, String>> {
     if state.is_none() && !session.dokku.app_exists(project)? {
-        return Ok(IndexMap::new());
+        return Ok(IndexMap::default());
     }
     let all = match session.dokku.config(project) {
         Ok(all) => all,
         // Somebody destroyed it behind our back: the import makes it again.
-        Err(crate::dokku::DokkuError::UnknownApp { .. }) => return Ok(IndexMap::new()),
+        Err(crate::dokku::DokkuError::UnknownApp { .. }) => return Ok(IndexMap::default()),
         Err(error) => return Err(error.into()),
     };
     let own = |name: &str| name == "NO_VHOST" || name == "GIT_REV" || name.starts_with("DOKKU_");
@@ -429,11 +429,11 @@ fn checksum(input: &Input, key: &DigestKey) -> String {
     for file in input.loaded.sources.iter() {
         hash.update(&file.name);
         hash.update([0]);
-        hash.update(key.digest(&file.text));
+        hash.update(key.digest(&file.text).as_bytes());
     }
     for (name, value) in &input.project.environment {
         hash.update(name);
-        hash.update(key.digest(value));
+        hash.update(key.digest(value).as_bytes());
     }
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,9 +4,8 @@
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
-
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::hashed::IndexMap;
 use crate::model::Project;
 
 /// Reports each circle once, whole, with the place of every dependency in it.
@@ -26,7 +25,7 @@ fn visit<'p>(project: &'p Project, name: &'p str, done: &mut HashSet<&'p str>, o
     if done.contains(name) {
         return;
     }
-    let mut trail: IndexMap<&str, std::vec::IntoIter<&str>> = IndexMap::new();
+    let mut trail: IndexMap<&str, std::vec::IntoIter<&str>> = IndexMap::default();
     trail.insert(name, targets(name).into_iter());
     while let Some((_, open)) = trail.last_mut() {
         match open.next() {

@@ -2,33 +2,46 @@
 
 use std::fmt::Display;
 
-use indexmap::IndexMap;
-
 use crate::compose::cast::boolean_of;
 use crate::compose::environment::VALUE;
 use crate::compose::path::Path;
 use crate::compose::tree::{describe, is_null, printed, text};
 use crate::compose::{duration, shellwords, units};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::hashed::IndexMap;
 use crate::model::{Bytes, Duration, Extensions, Float};
 use crate::yaml::{Kind, Map, Node, Scalar, Value};
 
 /// One mapping, its place, and where findings go.
 pub(super) struct Fields<'a, 'o> {
-    pub(super) map: &'a Map,
+    map: &'a Map,
+    /// The marks of the keys: nearly all that is asked for is not there, and need not be searched.
+    marks: u64,
     pub(super) path: Path<'a>,
     pub(super) out: &'o mut Diagnostics,
+}
+
+/// One of 64 bits for a key, by its length and its ends; different keys may have the same.
+fn mark(key: &str) -> u64 {
+    let end = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
+    let bytes = key.as_bytes();
+    1 << ((bytes.len() * 11 + end(bytes.first()) * 5 + end(bytes.last())) % 64)
 }
 
 impl<'a, 'o> Fields<'a, 'o> {
     /// The fields of `node`; those of an empty mapping where it is none.
     pub(super) fn of(node: &'a Node, path: Path<'a>, out: &'o mut Diagnostics) -> Self {
         static NOTHING: std::sync::LazyLock<Map> = std::sync::LazyLock::new(Map::default);
-        Self { map: node.as_map().unwrap_or(&NOTHING), path, out }
+        let map = node.as_map().unwrap_or(&NOTHING);
+        let marks = map.entries.keys().fold(0, |marks, key| marks | mark(key));
+        Self { map, marks, path, out }
     }
 
     /// The value under `key`, unless it is null.
     pub(super) fn value(&self, key: &str) -> Option<&'a Node> {
+        if self.marks & mark(key) == 0 {
+            return None;
+        }
         self.map.get(key).filter(|node| !is_null(node))
     }
 
@@ -241,7 +254,7 @@ impl<'a, 'o> Fields<'a, 'o> {
 
     /// `KEY: VALUE` or `KEY=VALUE` entries; a key without a value has an empty one.
     pub(super) fn mapping(&mut self, key: &str) -> IndexMap<String, String> {
-        self.entries(key).into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect()
+        self.entries(key, Option::unwrap_or_default)
     }
 
     /// The same where a key may have no value.
@@ -259,11 +272,12 @@ impl<'a, 'o> Fields<'a, 'o> {
                 }
             }
         }
-        self.entries(key)
+        self.entries(key, std::convert::identity)
     }
 
-    fn entries(&mut self, key: &str) -> IndexMap<String, Option<String>> {
-        let mut entries = IndexMap::new();
+    /// The entries under `key`, each value (none where there is none) as `value` has it.
+    fn entries<T>(&mut self, key: &str, value: impl Fn(Option<String>) -> T) -> IndexMap<String, T> {
+        let mut entries = IndexMap::default();
         let Some(node) = self.value(key) else { return entries };
         match &node.kind {
             Kind::Map(map) => {
@@ -274,7 +288,7 @@ impl<'a, 'o> Fields<'a, 'o> {
                         self.wrong_at(&above.key(key).key(name), &entry.value, "a string");
                         continue;
                     }
-                    entries.insert(name.to_string(), printed(&entry.value));
+                    entries.insert(name.as_str().to_owned(), value(printed(&entry.value)));
                 }
             }
             Kind::Seq(items) => {
@@ -285,8 +299,8 @@ impl<'a, 'o> Fields<'a, 'o> {
                     }
                     let Some(item) = printed(item) else { continue };
                     match item.split_once('=') {
-                        Some((name, value)) => entries.insert(name.to_owned(), Some(value.to_owned())),
-                        None => entries.insert(item, None),
+                        Some((name, text)) => entries.insert(name.to_owned(), value(Some(text.to_owned()))),
+                        None => entries.insert(item, value(None)),
                     };
                 }
             }
@@ -299,7 +313,7 @@ impl<'a, 'o> Fields<'a, 'o> {
 
     /// Host names with their addresses.
     pub(super) fn hosts(&mut self, key: &str) -> IndexMap<String, Vec<String>> {
-        let mut hosts: IndexMap<String, Vec<String>> = IndexMap::new();
+        let mut hosts: IndexMap<String, Vec<String>> = IndexMap::default();
         let Some(node) = self.value(key) else { return hosts };
         match &node.kind {
             Kind::Map(map) => {
@@ -308,7 +322,7 @@ impl<'a, 'o> Fields<'a, 'o> {
                         Kind::Seq(items) => items.iter().filter_map(printed).collect(),
                         _ => vec![printed(&entry.value).unwrap_or_default()],
                     };
-                    hosts.insert(host.to_string(), addresses);
+                    hosts.insert(host.as_str().to_owned(), addresses);
                 }
             }
             Kind::Seq(items) => {
@@ -386,7 +400,7 @@ impl<'a, 'o> Fields<'a, 'o> {
         key: &str,
         mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T,
     ) -> IndexMap<String, Option<T>> {
-        let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::new() };
+        let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::default() };
         let above = self.path;
         let path = above.key(key);
         map.entries
@@ -394,7 +408,7 @@ impl<'a, 'o> Fields<'a, 'o> {
             .map(|(name, entry)| {
                 let value = (!is_null(&entry.value))
                     .then(|| read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value));
-                (name.to_string(), value)
+                (name.as_str().to_owned(), value)
             })
             .collect()
     }
@@ -405,13 +419,14 @@ impl<'a, 'o> Fields<'a, 'o> {
         key: &str,
         mut read: impl FnMut(&mut Fields<'_, '_>, &Node) -> T,
     ) -> IndexMap<String, T> {
-        let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::new() };
+        let Some(map) = self.value(key).and_then(Node::as_map) else { return IndexMap::default() };
         let above = self.path;
         let path = above.key(key);
         map.entries
             .iter()
             .map(|(name, entry)| {
-                (name.to_string(), read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value))
+                let value = read(&mut Fields::of(&entry.value, path.key(name), self.out), &entry.value);
+                (name.as_str().to_owned(), value)
             })
             .collect()
     }
@@ -419,7 +434,7 @@ impl<'a, 'o> Fields<'a, 'o> {
     /// The `x-*` keys.
     pub(super) fn extensions(&self) -> Extensions {
         let keys = self.map.entries.iter().filter(|(key, _)| key.starts_with("x-") && *key != VALUE);
-        keys.map(|(key, entry)| (key.to_string(), json(&entry.value))).collect()
+        keys.map(|(key, entry)| (key.as_str().to_owned(), json(&entry.value))).collect()
     }
 }
 

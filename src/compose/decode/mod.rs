@@ -8,10 +8,9 @@ mod fields;
 mod resources;
 mod service;
 
-use indexmap::IndexMap;
-
 use super::path::Path;
 use crate::diag::Diagnostics;
+use crate::hashed::IndexMap;
 use crate::model::{Extends, Project};
 use crate::yaml::Node;
 

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
-
 use crate::docker::ImageBuildSpec;
+use crate::hashed::IndexMap;
 use crate::map::context::Context;
 use crate::map::resources::{FileContent, FileTree};
 use crate::map::secrets;

@@ -201,7 +201,7 @@ fn prepare(ctx: &Context<'_>, service: &Service, build: &Build, files: &mut Vec<
     let args: BTreeMap<String, String> =
         args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
     let content = inputs::content(ctx, &directory, &path("context"))?;
-    let hidden: BTreeMap<&String, String> = args.iter().map(|(name, value)| (name, ctx.key.digest(value))).collect();
+    let hidden: BTreeMap<&String, _> = args.iter().map(|(name, value)| (name, ctx.key.digest(value))).collect();
     let mut digest = digest(&(content, &name, &inline, &options, hidden));
     if !given.is_empty() || !further.is_empty() || !named.digests.is_empty() {
         let given: Vec<&String> = given.iter().map(|given| &given.digest).collect();

@@ -73,9 +73,11 @@ impl<'a> Builds<'a> {
     /// The other services with the build of `service`, in the order of the file: `web, worker`, or the first of them
     /// and how many more there are.
     pub(in crate::map) fn others(&self, service: &str) -> String {
-        let mut others = self.same(service).iter().copied().filter(|other| *other != service);
-        let named: Vec<&str> = others.by_ref().take(MOST_NAMED).collect();
-        match others.count() {
+        let same = self.same(service);
+        let others = same.iter().copied().filter(|other| *other != service);
+        let named: Vec<&str> = others.take(MOST_NAMED).collect();
+        // Not counted one by one: each of many services asks.
+        match same.len().saturating_sub(named.len() + 1) {
             0 => named.join(", "),
             more => format!("{} and {more} more", named.join(", ")),
         }

@@ -3,10 +3,9 @@
 //! Found are URLs (`postgres://app:pw@db:5432/shop`, JDBC, DSN) and sets of variables (`DB_HOST`, `DB_USER` ...). What cannot
 //! work is an error before anything is made; what something else may still bring about (another user, another database) is not.
 
-use indexmap::IndexMap;
-
 use super::store::{StoreSpec, StoreUse};
 use super::table::{Datastore, Driver};
+use crate::hashed::IndexMap;
 use crate::map::context::Context;
 use crate::map::resources::{DesiredService, Kind};
 use crate::secret::Secret;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::store::StoreSpec;
+use crate::hashed::IndexMap;
 use crate::map::container;
 use crate::map::resources::{DesiredService, Kind};
 use crate::plan::raw::HASH_LABEL;
-use indexmap::IndexMap;
 
 /// Gives every service the names of the datastores that are on its networks, and tells each datastore which apps are to
 /// be linked to it: those that wait for it, and those whose settings name it.

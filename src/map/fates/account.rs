@@ -1,6 +1,7 @@
 //! Which keys of a file are honoured: every key that was written, held against the table and what the mapper found.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::{Branch, Fate, TREE, inherited};
 use crate::diag::{Severity, Span};
@@ -94,7 +95,8 @@ impl Walk<'_, '_> {
             }
             Kind::Seq(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.path.push_str(&format!("[{index}]"));
+                    // Into a string there is no error.
+                    let _ = write!(self.path, "[{index}]");
                     worst = worst.max(match branch.below.get("[]") {
                         Some(next) => self.node(item, next, above),
                         None => self.said(),

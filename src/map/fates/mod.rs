@@ -11,12 +11,13 @@ mod service;
 mod tests;
 mod text;
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub(super) use account::account;
 pub use account::{Level, Tally};
 pub use text::{lines, markdown};
+
+use crate::hashed::HashMap;
 
 /// What becomes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

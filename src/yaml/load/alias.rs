@@ -52,7 +52,7 @@ impl Anchors {
         };
         let left = self.left_to_keep.checked_sub(built.cost).ok_or_else(|| {
             let message = format!("anchors hold more than {} values", self.budget);
-            Diagnostic::error("alias-limit", message).at(anchor.place)
+            Box::new(Diagnostic::error("alias-limit", message).at(anchor.place))
         })?;
         self.left_to_keep = left;
         anchor.value = Some(Value { node: built.node.clone(), cost: built.cost, height: built.height });
@@ -63,7 +63,7 @@ impl Anchors {
     /// finding in it points at the text to change.
     pub(super) fn expand(&mut self, id: usize, alias: Span, depth: usize, deepest: usize) -> Step<Built> {
         let Some(anchor) = self.known.get(&id) else {
-            return Err(Diagnostic::error("unknown-anchor", "the alias names no anchor").at(alias));
+            return Err(Diagnostic::error("unknown-anchor", "the alias names no anchor").at(alias).into());
         };
         let Some(value) = &anchor.value else {
             return Err(Diagnostic::error(
@@ -71,14 +71,18 @@ impl Anchors {
                 format!("the alias `*{}` stands inside its own value", anchor.name),
             )
             .at(alias)
-            .label(anchor.place, "the anchor"));
+            .label(anchor.place, "the anchor")
+            .into());
         };
         if depth + value.height > deepest {
-            return Err(too_deep(alias, deepest));
+            return Err(too_deep(alias, deepest).into());
         }
         if value.cost > self.left {
             let message = format!("aliases make the file larger than {} values", self.budget);
-            return Err(Diagnostic::error("alias-limit", message).at(alias).label(anchor.place, "what is copied here"));
+            return Err(Diagnostic::error("alias-limit", message)
+                .at(alias)
+                .label(anchor.place, "what is copied here")
+                .into());
         }
         self.left -= value.cost;
         Ok(Built { node: value.node.clone(), cost: value.cost, height: value.height })

@@ -46,13 +46,13 @@ pub fn anchors(text: &str, file: FileId) -> Anchors {
     let mut loader = Loader::new(text, file, Limits::default());
     let mut by_id: HashMap<usize, usize> = HashMap::new();
     let mut open: Vec<Option<usize>> = Vec::new();
-    while let Ok(Some((event, span))) = loader.next_event() {
+    while let Some(Ok((event, span))) = loader.parser.next_event() {
         let here = loader.span(&span);
         let mut anchor = |loader: &mut Loader<'_>, id: usize| -> Option<usize> {
             if id == 0 {
                 return None;
             }
-            let (Event::Anchor(_, name), place) = loader.next_event().ok()?? else { return None };
+            let (Event::Anchor(_, name), place) = loader.parser.next_event()?.ok()? else { return None };
             let place = loader.span(&place);
             found.anchors.push(Anchor { name: name.to_string(), place, value: here });
             by_id.insert(id, found.anchors.len() - 1);
