@@ -15,7 +15,7 @@ use crate::diag::{Sources, Span, suggest};
 use crate::model::{Project, Service};
 use crate::yaml::{self, Node};
 
-/// What a step is.
+/// What happened to a value in one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepKind {
@@ -45,7 +45,7 @@ pub enum StepKind {
     Normalized,
 }
 
-/// One step.
+/// One step of a value's way into the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// What it is.

@@ -1,4 +1,6 @@
 //! Hash: the digest by which `docker compose` knows that a service's configuration changed.
+//!
+//! The Specification has nothing of it: `pkg/compose/hash.go` of Docker Compose is followed.
 
 use std::fmt::Write as _;
 

@@ -15,7 +15,8 @@ use crate::yaml::{Kind, Node, Scalar, Style, Text, Value};
 use super::template::{self, Problem};
 
 /// Interpolates a tree without its text: the places of findings inside block scalars and
-/// strings with escapes are then those of the whole scalar.
+/// strings with escapes are then those of the whole scalar. `vars` gives none for a variable that is not set; what is
+/// wrong, and each unset variable once, goes to `diags`.
 pub fn interpolate(node: &mut Node, vars: &dyn Fn(&str) -> Option<String>, diags: &mut Diagnostics) {
     Interpolator::new(vars).run(node, diags);
 }

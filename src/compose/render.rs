@@ -1,4 +1,6 @@
 //! Render: the project as `docker compose config` prints it.
+//!
+//! The Specification has the keys, Docker Compose (`types` of compose-go) their order and which of them are left out.
 
 use serde_json::{Map, Value};
 
