@@ -89,6 +89,8 @@ fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
         Action::DatastoreCreate { store }
         | Action::DatastoreSetup { store, .. }
         | Action::DatastoreDump { store }
+        | Action::DatastoreCarryDump { store, .. }
+        | Action::DatastoreCarryImport { store }
         | Action::DatastoreAwait { store } => store.secrets_mut(),
         Action::DatastoreUpgrade { store, from } => {
             let mut out = store.secrets_mut();
@@ -139,6 +141,7 @@ fn secrets_of_mut(action: &mut Action) -> Vec<&mut Secret> {
         | Action::ContainerStash { .. }
         | Action::ContainerUnstash { .. }
         | Action::DatastoreDestroy { .. }
+        | Action::DatastoreCarryDrop { .. }
         | Action::DatastoreLink { .. }
         | Action::DatastoreUnlink { .. }
         | Action::DatastoreExpose { .. }

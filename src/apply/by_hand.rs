@@ -105,6 +105,16 @@ pub(super) fn commands(action: &Action) -> Vec<String> {
         Action::DatastoreDump { store } => {
             vec![format!("dokku {}:export {1} > {1}.dump", store.plugin, store.service)]
         }
+        Action::DatastoreCarryDump { from, .. } => vec![format!("# dump the data of the volume {}", from.volume)],
+        Action::DatastoreCarryImport { store } => {
+            vec![format!("# import the dump: dokku {}:import {} < FILE", store.plugin, store.service)]
+        }
+        Action::DatastoreCarryDrop { service } => {
+            let name = format!("{service}{}", crate::map::datastores::CARRY);
+            let mut out = docker("rm -f", &[&name]);
+            out.extend(docker("volume rm", &[&name]));
+            out
+        }
         Action::DatastoreUpgrade { store, .. } => {
             let verb = format!("{}:upgrade", store.plugin);
             dokku(&verb, &[&store.service, "--image", &store.image, "--image-version", &store.version])
@@ -184,6 +194,17 @@ pub fn title(action: &Action) -> String {
             format!("set up {} service {} ({})", store.plugin, store.service, named.join(", "))
         }
         Action::DatastoreAwait { store } => format!("wait until {} answers", store.service),
+        Action::DatastoreCarryDump { from, .. } => {
+            let where_from = match from.container.as_str() {
+                "" => format!("a copy of the volume {}, read by {}", from.volume, from.image),
+                container => format!("the container {container}"),
+            };
+            format!("dump the data out of {where_from}")
+        }
+        Action::DatastoreCarryImport { store } => {
+            format!("import the data into {} service {} and compare it", store.plugin, store.service)
+        }
+        Action::DatastoreCarryDrop { service } => format!("remove the copy and the dump of {service}"),
         other => {
             let first = commands(other).into_iter().next().unwrap_or_default();
             first.strip_prefix("dokku ").map_or(first.clone(), str::to_owned)

@@ -32,6 +32,9 @@ pub(super) struct StepError {
     pub panicked: bool,
 }
 
+/// Seconds that a database may take to be dumped or imported.
+const CARRY: u64 = 6 * 3600;
+
 impl Applier<'_> {
     /// Carries one action out, again while its error says that this may help. A panic is an error like any other.
     pub(super) fn step(&self, action: &Action, step: &Step<'_>) -> Result<Done, StepError> {
@@ -193,6 +196,7 @@ impl Applier<'_> {
         let own = match action {
             Action::JobRun { limit, .. } => Some(*limit),
             Action::Await { gate, .. } => Some(gate.limit),
+            Action::DatastoreCarryDump { .. } | Action::DatastoreCarryImport { .. } => Some(CARRY),
             _ => None,
         };
         let own = own.map(|seconds| Duration::from_secs(seconds).saturating_add(super::Limits::MARGIN));

@@ -51,6 +51,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Show where a value came from, step by step
     Explain(ExplainArgs),
+    /// Carry the data of databases in containers over into services of their plugins
+    CarryOver(CarryOverArgs),
     /// End a run that was interrupted
     Recover(ProjectArgs),
     /// Hold a project: nobody changes it until it is unlocked
@@ -131,6 +133,9 @@ pub(super) struct ImportArgs {
     /// Use no service of this plugin
     #[arg(long = "skip-plugin", value_name = "PLUGIN")]
     pub(super) skip_plugins: Vec<String>,
+    /// Carry the data that lies in the volumes of databases over into services of their plugins; of these services alone
+    #[arg(long, value_name = "SERVICE,...", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "")]
+    pub(super) carry_over: Option<Vec<String>>,
     /// Write the plan to this file (with --dry-run)
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     pub(super) plan_out: Option<PathBuf>,
@@ -171,6 +176,57 @@ pub(super) struct RunArgs {
     /// Also list every operation of the plan
     #[arg(long)]
     pub(super) operations: bool,
+}
+
+#[derive(Args)]
+pub(super) struct CarryOverArgs {
+    /// Project
+    #[arg(value_name = "PROJECT")]
+    pub(super) project: String,
+    /// Services; without any all that have data
+    #[arg(value_name = "SERVICE")]
+    pub(super) services: Vec<String>,
+    /// Directory, compose file, git URL or `-`, as for an import
+    #[arg(long = "source", value_name = "SOURCE")]
+    pub(super) source: Option<String>,
+    /// Compose file; several are merged
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Enable a profile
+    #[arg(long = "profile", value_name = "NAME")]
+    pub(super) profiles: Vec<String>,
+    /// Read variables from this file instead of `.env`
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub(super) env_files: Vec<PathBuf>,
+    /// Set a variable, or take it from the environment
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub(super) env: Vec<String>,
+    /// Only show the plan
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+impl CarryOverArgs {
+    /// The import that does it.
+    pub(super) fn import(self) -> ImportArgs {
+        ImportArgs {
+            project: Some(self.project),
+            source: SourceArgs {
+                source: self.source,
+                files: self.files,
+                profiles: self.profiles,
+                env_files: self.env_files,
+                env: self.env,
+                pushed: None,
+            },
+            carry_over: Some(self.services),
+            dry_run: self.dry_run,
+            run: self.run,
+            ..ImportArgs::default()
+        }
+    }
 }
 
 #[derive(Args)]

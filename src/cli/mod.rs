@@ -40,6 +40,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use crate::state::State;
 use crate::ui::{Format, Printer};
 use args::{Cli, Command};
 use session::Session;
@@ -139,6 +140,7 @@ fn format_of(command: &Command) -> Format {
     match command {
         Command::Import(args) | Command::Plan(args) => args.run.format,
         Command::Rollback(args) => args.run.format,
+        Command::CarryOver(args) => args.run.format,
         Command::Diff(args) => args.format,
         Command::Status(args) | Command::Recover(args) | Command::History(args) => args.format,
         Command::List(args) => args.format,
@@ -164,6 +166,12 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Plan(mut args) => {
             args.dry_run = true;
             import::run(&session, printer, &args)
+        }
+        Command::CarryOver(args) => {
+            if State::load(&session.project_dir(&args.project)?)?.is_none() {
+                return Err(recover::unknown(&args.project));
+            }
+            import::run(&session, printer, &args.import())
         }
         Command::History(args) => history::run(&session, printer, &args),
         Command::Diff(args) => diff::run(&session, printer, &args),

@@ -9,6 +9,7 @@ mod create;
 mod facts;
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
@@ -90,6 +91,20 @@ fn named(name: &str) -> EngineResult<String> {
         });
     }
     Ok(name.to_owned())
+}
+
+fn exec_body(spec: &ExecSpec) -> CreateExecOptions<String> {
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    CreateExecOptions {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(spec.command.clone()),
+        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        privileged: Some(spec.privileged),
+        user: given(&spec.user),
+        working_dir: given(&spec.working_dir),
+        ..CreateExecOptions::default()
+    }
 }
 
 /// `None` for what the engine does not have.
@@ -330,18 +345,7 @@ impl Engine for DockerEngine {
     }
 
     fn container_exec(&self, name: &str, spec: &ExecSpec, limit: Duration) -> EngineResult<(i64, Vec<String>)> {
-        let name = named(name)?;
-        let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        let body = CreateExecOptions {
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            cmd: Some(spec.command.clone()),
-            env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
-            privileged: Some(spec.privileged),
-            user: given(&spec.user),
-            working_dir: given(&spec.working_dir),
-            ..CreateExecOptions::default()
-        };
+        let (name, body) = (named(name)?, exec_body(spec));
         self.run_cancellable(limit, |client| async move {
             let id = client.create_exec(&name, body).await?.id;
             let mut lines = facts::LogLines::default();
@@ -361,6 +365,54 @@ impl Engine for DockerEngine {
             let code = client.inspect_exec(&id).await?.exit_code.unwrap_or(0);
             Ok((code, lines.last(EXEC_LINES)))
         })
+    }
+
+    fn container_stream(
+        &self,
+        name: &str,
+        spec: &ExecSpec,
+        file: File,
+        limit: Duration,
+    ) -> EngineResult<(i64, Vec<String>)> {
+        let (name, body) = (named(name)?, exec_body(spec));
+        let mut file = std::io::BufWriter::new(file);
+        let ended = self.run_cancellable(limit, |client| {
+            let file = &mut file;
+            async move {
+                let id = client.create_exec(&name, body).await?.id;
+                let mut lines = facts::LogLines::default();
+                let mut bytes = 0;
+                if let StartExecResults::Attached { mut output, .. } = client.start_exec(&id, None).await? {
+                    while let Some(frame) = output.next().await {
+                        match frame? {
+                            LogOutput::StdErr { message } => {
+                                bytes += message.len();
+                                if bytes <= LOG_LIMIT {
+                                    lines.push(1, &message);
+                                }
+                            }
+                            frame => file.write_all(&frame.into_bytes())?,
+                        }
+                    }
+                }
+                let code = client.inspect_exec(&id).await?.exit_code.unwrap_or(0);
+                Ok((code, lines.last(EXEC_LINES)))
+            }
+        })?;
+        // What the disk does not take is no dump.
+        let written = file.flush().and_then(|()| file.get_ref().sync_all());
+        written.map_err(|error| EngineError::Refused { status: 0, message: format!("cannot write: {error}") })?;
+        Ok(ended)
+    }
+
+    fn run_once(
+        &self,
+        image: &str,
+        volume: Option<&str>,
+        script: &str,
+        limit: Duration,
+    ) -> EngineResult<(i64, Vec<String>)> {
+        command::run_once(self, image, volume.map(named).transpose()?.as_deref(), script, limit)
     }
 
     fn container_logs(&self, name: &str, tail: usize) -> EngineResult<Vec<String>> {

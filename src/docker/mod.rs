@@ -7,6 +7,7 @@ pub mod spec;
 mod wait;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::time::Duration;
 
 pub use engine::DockerEngine;
@@ -202,6 +203,23 @@ pub trait Engine: Send + Sync {
     fn container_remove(&self, name: &str) -> EngineResult<()>;
     /// Runs a command in a running container; its exit code and what it printed, at most the last 200 lines.
     fn container_exec(&self, name: &str, spec: &ExecSpec, limit: Duration) -> EngineResult<(i64, Vec<String>)>;
+    /// The same with standard output in `file`, byte for byte; the lines are those of standard error.
+    fn container_stream(
+        &self,
+        name: &str,
+        spec: &ExecSpec,
+        file: File,
+        limit: Duration,
+    ) -> EngineResult<(i64, Vec<String>)>;
+    /// Runs a script of `sh` in a container that is gone afterwards, that reaches no network and sees `volume`, where one is
+    /// named, below `/from` and cannot write to it; its exit code and what it printed. The image is not pulled.
+    fn run_once(
+        &self,
+        image: &str,
+        volume: Option<&str>,
+        script: &str,
+        limit: Duration,
+    ) -> EngineResult<(i64, Vec<String>)>;
     /// Waits until it exits; its exit code.
     fn container_wait(&self, name: &str, limit: Duration) -> EngineResult<i64>;
     /// The last `tail` lines of both streams, oldest first.

@@ -139,6 +139,16 @@ impl Service<'_> {
         self.call("connect", []).stdin(text.as_bytes(), "statements").mask(secrets)
     }
 
+    /// `:enter COMMAND`, with `head` and then a file to read.
+    pub fn feed(&self, command: &[&str], head: &str, mut file: File) -> Call {
+        let head = head.to_owned();
+        let write = move |out: &mut dyn std::io::Write| {
+            out.write_all(head.as_bytes())?;
+            std::io::copy(&mut file, out).map(drop)
+        };
+        self.call("enter", command.iter().copied()).stdin_from(Box::new(write), "a dump")
+    }
+
     /// `:enter COMMAND`, with `text` to read. The plugin gives its `docker exec` a standard input only where
     /// `DOKKU_RUN_OPTS` says so, see [`Dokku::reading`].
     pub fn enter(&self, command: &[&str], text: &str, secrets: Vec<String>) -> Call {

@@ -57,8 +57,12 @@ pub(super) fn form(
 /// A service stays what it is on the server: another form would find none of its data.
 pub(super) fn changed(ctx: &Context<'_>, service: &Service, form: Form, why: &str) {
     let before = ctx.remembered.and_then(|last| last.services.get(&service.name)).map(|last| &last.kind);
+    let carried = |before: &Kind| {
+        ctx.stores.carries(&service.name) && matches!((before, form), (Kind::Container(_), Form::Datastore(_)))
+    };
     if let Some(before) = before
         && before.word() != form.word()
+        && !carried(before)
     {
         let path = format!("services.{}", service.name);
         let message = format!(
@@ -67,12 +71,18 @@ pub(super) fn changed(ctx: &Context<'_>, service: &Service, form: Form, why: &st
             form.word(),
             kind_word(before)
         );
-        ctx.error(
-            "kind-changed",
-            &path,
-            message,
-            &format!("keep it as it is with x-dokku: {{as: {}}}, or destroy the project first", kind_word(before)),
-        );
+        let keep = format!("keep it as it is with x-dokku: {{as: {}}}", kind_word(before));
+        let hint = match (before, form) {
+            (Kind::Container(_), Form::Datastore(_)) => {
+                format!("{keep}, or move its data: --carry-over={}", service.name)
+            }
+            (Kind::Datastore(store), Form::Container) => format!(
+                "{keep}; its data would stay in {0}:{1} and not be in the container (dokku {0}:export {1} > FILE takes it out)",
+                store.plugin, store.service
+            ),
+            _ => format!("{keep}, or destroy the project first"),
+        };
+        ctx.error("kind-changed", &path, message, &hint);
     }
 }
 
@@ -129,7 +139,7 @@ fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service, name:
     if let (Some(image), Some(row)) = (image, image.and_then(datastores::of_image)) {
         let why = format!("image {image}, a {} database", row.plugin);
         // Once a container, its data is in the container's volume; a plugin that is installed later finds none of it.
-        if before == Some("container") {
+        if before == Some("container") && !ctx.stores.carries(&service.name) {
             return (Form::Container, why);
         }
         return match datastores::possible(ctx, row, service, name) {
@@ -148,7 +158,8 @@ fn decide(ctx: &Context<'_>, relations: &Relations<'_>, service: &Service, name:
 /// Whether a service of a plugin is asked for, and nothing else will do.
 pub(super) fn wanted(ctx: &Context<'_>, service: &Service) -> bool {
     let asked = service.extensions.get("x-dokku").and_then(|value| value.get("as"));
-    asked.map_or(ctx.stores.wish == Wish::Service, |asked| asked == "datastore")
+    let carried = ctx.stores.carry.as_ref().is_some_and(|named| named.contains(&service.name));
+    carried || asked.map_or(ctx.stores.wish == Wish::Service, |asked| asked == "datastore")
 }
 
 /// Why a datastore's image is a container; an error where a service was asked for.

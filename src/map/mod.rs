@@ -39,8 +39,9 @@ pub use build::is_remote;
 pub use context::{Context, Findings};
 pub use health::gate_of;
 use relations::Relations;
-use resources::{Desired, DesiredService, Kind, Need, StoreSpec};
+use resources::{CarrySource, Desired, DesiredService, Kind, Need, StoreSpec};
 pub use secrets::variable as secret_variable;
+pub use storage::volume_of;
 
 use crate::model::{Condition, Service};
 use classify::Form;
@@ -74,7 +75,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
         let mut mapped = container::map(ctx, &relations, service, &names[name]);
         let on: BTreeSet<String> = mapped.spec.networks.iter().map(|(network, _)| network.clone()).collect();
         let first = primary.as_deref() == Some(name);
-        let (form, why, store) = settled(ctx, service, *form, why, &mapped, &names[name]);
+        let (form, why, store, carry) = settled(ctx, service, *form, why, &mapped, &names[name]);
         let kind = match form {
             Form::App => {
                 let engine = builds.by_engine(name).is_some();
@@ -108,6 +109,7 @@ pub fn map(ctx: &Context<'_>) -> Desired {
             files: mapped.files,
             networks: on,
             volumes: mapped.volumes.keys().cloned().collect(),
+            carry,
             kind,
         };
         desired.services.insert(name.to_owned(), service);
@@ -135,15 +137,15 @@ fn settled(
     why: &str,
     mapped: &container::Mapped,
     name: &str,
-) -> (Form, String, Option<StoreSpec>) {
-    let Form::Datastore(row) = form else { return (form, why.to_owned(), None) };
+) -> (Form, String, Option<StoreSpec>, Option<CarrySource>) {
+    let Form::Datastore(row) = form else { return (form, why.to_owned(), None, None) };
     match datastores::spec(ctx, service, row, mapped, name) {
-        Ok(store) => (form, why.to_owned(), Some(store)),
+        Ok((store, carry)) => (form, why.to_owned(), Some(store), carry),
         Err(reason) => {
             let image = service.image.as_deref().unwrap_or_default();
             let why = classify::because(ctx, service, &format!("image {image}, a {} database", row.plugin), &reason);
             classify::changed(ctx, service, Form::Container, &why);
-            (Form::Container, why, None)
+            (Form::Container, why, None, None)
         }
     }
 }

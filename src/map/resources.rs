@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::hashed::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use super::datastores::{StoreLogin, StoreScript, StoreSpec};
+pub use super::datastores::{CarrySource, StoreLogin, StoreScript, StoreSpec};
 use crate::diag::Span;
 use crate::docker::{ContainerSpec, CopySpec, EndpointSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
 use crate::secret::Secret;
@@ -81,6 +81,9 @@ pub struct DesiredService {
     pub networks: BTreeSet<String>,
     /// Named volumes that it mounts.
     pub volumes: BTreeSet<String>,
+    /// From where a datastore that is made gets its data; what is remembered has none.
+    #[serde(skip)]
+    pub carry: Option<CarrySource>,
     /// Its form.
     pub kind: Kind,
 }

@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 use super::context::Context;
 use super::policy::Policy;
-use super::resources::{FileContent, FileTree};
+use super::resources::{Desired, FileContent, FileTree};
 use super::{container, tree};
-use crate::docker::{ContainerMount, ContainerSpec, VolumeSpec};
-use crate::model::{MountType, Service, ServiceVolume};
+use crate::docker::{ContainerMount, ContainerSpec, VolumeFacts, VolumeSpec};
+use crate::model::{MountType, Project, Service, ServiceVolume};
 use crate::site::Site;
 
 /// Host paths that give a container the server; allowed only by the administrator.
@@ -258,21 +258,32 @@ fn rule(ctx: &Context<'_>, path: &Path) -> String {
 /// It is the Compose project's own name for it, so that the data of an earlier `docker compose up` is found; where
 /// another imported project holds that name already, the Dokku project's. A choice once made is kept.
 pub(super) fn volume_name(ctx: &Context<'_>, key: &str) -> String {
-    if let Some(kept) = ctx.remembered.and_then(|last| last.volume_names.get(key)) {
+    volume_of(ctx.project, ctx.compose, ctx.volumes, ctx.remembered, key)
+}
+
+/// The same before there is a context.
+pub fn volume_of(
+    project: &str,
+    compose: &Project,
+    volumes: &BTreeMap<String, VolumeFacts>,
+    remembered: Option<&Desired>,
+    key: &str,
+) -> String {
+    if let Some(kept) = remembered.and_then(|last| last.volume_names.get(key)) {
         return kept.clone();
     }
-    let Some(volume) = ctx.compose.volumes.get(key) else {
-        return format!("{}_{key}", ctx.compose.name);
+    let Some(volume) = compose.volumes.get(key) else {
+        return format!("{}_{key}", compose.name);
     };
     let name = match volume.name.as_deref() {
         Some(name) => name.to_owned(),
         None if volume.external => key.to_owned(),
-        None => format!("{}_{key}", ctx.compose.name),
+        None => format!("{}_{key}", compose.name),
     };
-    let own = name == format!("{}_{key}", ctx.compose.name);
-    let owner = ctx.volumes.get(&name).and_then(|facts| facts.labels.get(crate::plan::raw::PROJECT_LABEL));
+    let own = name == format!("{}_{key}", compose.name);
+    let owner = volumes.get(&name).and_then(|facts| facts.labels.get(crate::plan::raw::PROJECT_LABEL));
     match owner {
-        Some(other) if own && other != ctx.project => format!("{}_{key}", ctx.project),
+        Some(other) if own && other != project => format!("{project}_{key}"),
         _ => name,
     }
 }

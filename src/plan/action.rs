@@ -8,7 +8,7 @@ use crate::hashed::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::{ContainerSpec, ImageBuildSpec, NetworkSpec, VolumeSpec};
-use crate::map::resources::{AppHooks, AppMount, FileTree, Gate, Source, StoreSpec};
+use crate::map::resources::{AppHooks, AppMount, CarrySource, FileTree, Gate, Source, StoreSpec};
 use crate::secret::Secret;
 
 /// One change of the server. Fields are named as the resources that they hold.
@@ -124,6 +124,13 @@ pub enum Action {
     DatastoreDump { store: Box<StoreSpec> },
     /// `PLUGIN:upgrade`: image, options, variables and limits of `store`, on the data as it lies. `from` is what it has.
     DatastoreUpgrade { store: Box<StoreSpec>, from: Box<StoreSpec> },
+    /// Reads users, data and sums of what is carried over into a folder of the project's: out of a copy of its volume that is
+    /// served for this alone, or out of the container that serves it. The volume itself is never written to.
+    DatastoreCarryDump { store: Box<StoreSpec>, from: CarrySource },
+    /// Puts what was read into the new service, and compares the sums of every table.
+    DatastoreCarryImport { store: Box<StoreSpec> },
+    /// Removes what [`Action::DatastoreCarryDump`] made: the container, the copy, the folder.
+    DatastoreCarryDrop { service: String },
     /// Waits until a service answers a query.
     DatastoreAwait { store: Box<StoreSpec> },
     /// `PLUGIN:link --no-restart`.

@@ -7,7 +7,7 @@ use super::builder::{Builder, Chain};
 use super::{Action, Class, Inputs};
 use crate::diag::{Diagnostic, Span};
 use crate::map::datastores::{StoreUse, can_stay};
-use crate::map::resources::{DesiredService, Kind, StoreSpec};
+use crate::map::resources::{CarrySource, DesiredService, Kind, StoreSpec};
 use crate::observe::{ObservedApp, ObservedStore};
 
 pub(super) fn plan(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, store: &StoreSpec) -> Outcome {
@@ -51,17 +51,54 @@ fn create(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, 
     for gate in gates(service) {
         chain.wait_for(&gate);
     }
+    if let Some(from) = &service.carry {
+        dump(inputs, chain, service, store, from);
+    }
     let undo = vec![Action::DatastoreDestroy { plugin, service: service_name, of_run: true }];
     chain.add(Action::DatastoreCreate { store: Box::new(store.clone()) }, "new", Class::Recreate, undo);
     // Destroying the service undoes all that follows.
+    if service.carry.is_some() {
+        let import = Action::DatastoreCarryImport { store: bare(store) };
+        chain.add(import, "carried over", Class::None, Vec::new());
+    }
     if store.has_users() {
-        let setup = Action::DatastoreSetup { store: Box::new(store.clone()), first: true };
+        // Data of before was made by the scripts of before.
+        let setup = Action::DatastoreSetup { store: Box::new(store.clone()), first: service.carry.is_none() };
         chain.add(setup, "new: user, password and database of the file", Class::None, Vec::new());
     }
     if !store.expose.is_empty() {
         chain.add(expose(store, &store.expose), "new", Class::None, Vec::new());
     }
-    Outcome { symbol: '+', reasons: Vec::new() }
+    let moved = service.carry.is_some() && inputs.last_raw(&service.name).is_some();
+    Outcome { symbol: if moved { '~' } else { '+' }, reasons: Vec::new() }
+}
+
+/// Reads the data of before. What serves it as this project's container stops first, so that nothing is written to it that
+/// the new service would not have.
+fn dump(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, store: &StoreSpec, from: &CarrySource) {
+    let data = if from.version.is_empty() { String::new() } else { format!(" {}", from.version) };
+    let cause = format!("carry over the data of {}{data}", from.volume);
+    if from.container.is_empty()
+        && !inputs.observed.images.contains_key(&from.image)
+        && from.image != store.container.image
+    {
+        let pull = Action::ImagePull { image: from.image.clone(), platform: String::new() };
+        chain.add(pull, cause.clone(), Class::None, Vec::new());
+    }
+    for before in inputs.last_raw(&service.name).map(super::raw::replicas).unwrap_or_default() {
+        if inputs.observed.containers.contains_key(&before.name) {
+            super::raw::stash(inputs, chain, service, &before.name, true, &cause, Class::Recreate);
+        }
+    }
+    let undo = vec![Action::DatastoreCarryDrop { service: store.service.clone() }];
+    let action = Action::DatastoreCarryDump { store: bare(store), from: from.clone() };
+    chain.add(action, cause, Class::None, undo);
+}
+
+/// Scripts and the other services' logins are not needed everywhere, and an undo keeps no secret that it does not need.
+fn bare(store: &StoreSpec) -> Box<StoreSpec> {
+    let (scripts, uses, container) = Default::default();
+    Box::new(StoreSpec { scripts, uses, container, ..store.clone() })
 }
 
 fn expose(store: &StoreSpec, ports: &[String]) -> Action {
@@ -119,12 +156,10 @@ fn update(
             let dump = Action::DatastoreDump { store: Box::new(from.clone()) };
             chain.add(dump, "before another version reads its data", Class::None, Vec::new());
         }
-        // Scripts and the other services' logins are not needed, and an undo keeps no secret that it does not need. Both ways
-        // leave the port that they find: to change it is an operation of its own.
+        // Both ways leave the port that they find: to change it is an operation of its own.
         let bare = |spec: &StoreSpec| {
-            let (scripts, uses, container) = Default::default();
             let expose = if is_open { store.expose.clone() } else { exposed.clone() };
-            Box::new(StoreSpec { scripts, uses, container, expose, ..spec.clone() })
+            Box::new(StoreSpec { expose, ..*bare(spec) })
         };
         let (store, from) = (bare(store), bare(&from));
         let back = Action::DatastoreUpgrade { store: from.clone(), from: store.clone() };

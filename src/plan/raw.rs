@@ -268,7 +268,7 @@ fn replace(
 }
 
 /// Puts a container aside under a name that only this run uses; the cleanup removes it.
-fn stash(
+pub(super) fn stash(
     inputs: &Inputs<'_>,
     chain: &mut Chain<'_>,
     service: &DesiredService,

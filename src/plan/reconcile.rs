@@ -143,6 +143,9 @@ pub fn reconcile(inputs: &Inputs<'_>) -> Plan {
 
 fn row(inputs: &Inputs<'_>, service: &DesiredService, outcome: &app::Outcome) -> Row {
     let mut detail = vec![service.why.clone()];
+    if let (Some(from), true) = (&service.carry, outcome.symbol != '=') {
+        detail.push(from.words());
+    }
     for (name, need) in &service.needs {
         detail.push(match need {
             Need::Started => format!("after {name}"),
@@ -347,6 +350,9 @@ fn cleanup(builder: &Builder) -> Vec<Action> {
         .iter()
         .filter_map(|op| match &op.action {
             Action::ContainerStash { stash, .. } => Some(Action::ContainerRemove { name: stash.clone() }),
+            Action::DatastoreCarryDump { store, .. } => {
+                Some(Action::DatastoreCarryDrop { service: store.service.clone() })
+            }
             _ => None,
         })
         .collect()

@@ -7,6 +7,7 @@
 
 mod behaviour;
 mod build;
+pub mod carried;
 mod ctx;
 mod deploy;
 mod engine;

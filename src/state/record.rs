@@ -150,6 +150,7 @@ mod tests {
             files: Vec::new(),
             networks: Default::default(),
             volumes: Default::default(),
+            carry: None,
             kind: Kind::Container(Box::new(raw)),
         };
         let mut state = State { project: "shop".into(), version: 3, run: "r3".into(), ..State::default() };

@@ -222,6 +222,8 @@ fn is_long(op: &crate::plan::Op) -> bool {
             | Action::JobRun { .. }
             | Action::ImageBuild { .. }
             | Action::ImagePull { .. }
+            | Action::DatastoreCarryDump { .. }
+            | Action::DatastoreCarryImport { .. }
             | Action::Await { .. }
     )
 }

@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "shared with the lifecycle tests, which need more of it")]
 #[path = "../lifecycle/bench.rs"]
 mod bench;
+mod carried;
 mod failures;
 mod kept;
 mod made;

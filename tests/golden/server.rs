@@ -162,7 +162,12 @@ impl Server {
             Action::DatastoreDestroy { plugin, service, .. } => {
                 drop(self.observed.stores.remove(&format!("{plugin}:{service}")))
             }
-            Action::DatastoreSetup { .. } | Action::DatastoreAwait { .. } | Action::DatastoreDump { .. } => {}
+            Action::DatastoreSetup { .. }
+            | Action::DatastoreAwait { .. }
+            | Action::DatastoreDump { .. }
+            | Action::DatastoreCarryDump { .. }
+            | Action::DatastoreCarryImport { .. }
+            | Action::DatastoreCarryDrop { .. } => {}
             Action::DatastoreExpose { plugin, service, ports } => self.store(plugin, service).exposed.clone_from(ports),
             Action::DatastoreUpgrade { store, .. } => {
                 let there = self.store(&store.plugin, &store.service);

@@ -43,6 +43,7 @@ fn die(scene: &Scene, point: &Point) -> Ran {
                     { "match": words, "nth": nth, "do": "kill", "who": "parent", "when": when },
                     { "match": words, "nth": nth, "do": "slow", "ms": 120, "when": when },
                 ],
+                "engine": [{ "match": words, "nth": nth, "do": "kill", "when": when }],
             }));
             bench.run(&scene.args())
         }
@@ -106,9 +107,12 @@ fn datastores(stack: &Stack, way: Way) {
     let changes = ["create", "connect", "enter", "link", "unlink", "expose", "unexpose", "stop", "upgrade", "export"];
     let verbs: Vec<String> =
         ["postgres", "redis"].iter().flat_map(|plugin| changes.map(|verb| format!("{plugin}:{verb} "))).collect();
-    // Of an app that goes Dokku tells every plugin.
-    let changing =
-        |words: &&String| verbs.iter().any(|verb| words.starts_with(verb)) || words.starts_with("apps:destroy ");
+    // Of an app that goes Dokku tells every plugin; data of before is read by the engine.
+    let changing = |words: &&String| {
+        verbs.iter().any(|verb| words.starts_with(verb))
+            || words.starts_with("apps:destroy ")
+            || words.contains(".carry")
+    };
     let mut seen = std::collections::BTreeMap::<&str, u64>::new();
     for words in scene.calls.iter().filter(changing) {
         let nth = seen.entry(words.as_str()).or_default();
@@ -200,4 +204,14 @@ fn prune_of_datastores_killed_anywhere() {
 #[test]
 fn upgrade_of_datastores_killed_anywhere() {
     datastores(&stacks::MOVED, Way::Update);
+}
+
+#[test]
+fn first_import_that_carries_data_over_killed_anywhere() {
+    datastores(&stacks::CARRIED, Way::First);
+}
+
+#[test]
+fn move_of_a_container_into_a_service_killed_anywhere() {
+    datastores(&stacks::CARRIED, Way::Update);
 }

@@ -53,7 +53,7 @@ impl Scene {
     /// Up to the command that is to be interrupted, and once what it does.
     pub fn new(stack: &Stack, way: Way, bench: Bench) -> Self {
         (stack.first)(&bench);
-        let mut args = bench.import_args(&[]);
+        let mut args = bench.import_args(stack.words);
         if way != Way::First {
             bench.import(&[]).ends(0);
         }

@@ -1,5 +1,8 @@
 //! The stacks that are imported and broken, each with a first and a second version.
 
+use dokku_compose::sandbox::SeedImage;
+use dokku_compose::sandbox::carried::VolumeData;
+
 use crate::bench::Bench;
 
 /// A stack in two versions.
@@ -12,19 +15,32 @@ pub struct Stack {
     pub second: fn(&Bench),
     /// Takes services out of the first one.
     pub fewer: fn(&Bench),
+    /// Words of the import that is interrupted.
+    pub words: &'static [&'static str],
 }
 
 /// A database as a raw container, a job, an app with files and variables, an app behind the proxy.
-pub const SHOP: Stack = Stack { name: "shop", first: shop, second: shop_changed, fewer: shop_fewer };
+pub const SHOP: Stack = Stack { name: "shop", first: shop, second: shop_changed, fewer: shop_fewer, words: &[] };
 
 /// Apps that are built, on two networks, one with a secret and two containers.
-pub const BUILT: Stack = Stack { name: "built", first: built, second: built_changed, fewer: built_fewer };
+pub const BUILT: Stack = Stack { name: "built", first: built, second: built_changed, fewer: built_fewer, words: &[] };
 
 /// Two services of datastore plugins, and two apps that name both.
-pub const STORES: Stack = Stack { name: "stores", first: stores, second: stores_changed, fewer: stores_fewer };
+pub const STORES: Stack =
+    Stack { name: "stores", first: stores, second: stores_changed, fewer: stores_fewer, words: &[] };
 
 /// The same, to another version of one and other options of the other.
-pub const MOVED: Stack = Stack { name: "moved stores", first: stores, second: stores_moved, fewer: stores_fewer };
+pub const MOVED: Stack =
+    Stack { name: "moved stores", first: stores, second: stores_moved, fewer: stores_fewer, words: &[] };
+
+/// A database whose volume holds data of before: a container at first, then a service that takes the data over.
+pub const CARRIED: Stack = Stack {
+    name: "carried stores",
+    first: carried,
+    second: carried_changed,
+    fewer: stores_fewer,
+    words: &["--carry-over"],
+};
 
 const SHOP_FILE: &str = r#"name: shop
 services:
@@ -149,6 +165,28 @@ fn stores(bench: &Bench) {
     bench.write("compose.yaml", STORES_FILE);
     bench.write(".env", "DB_PASSWORD=correct-horse-battery\n");
     bench.write("init.sql", "CREATE TABLE first (id int);\n");
+}
+
+fn carried(bench: &Bench) {
+    stores(bench);
+    let data = VolumeData {
+        path: ".".into(),
+        version: "16".into(),
+        kilobytes: 41_234,
+        user: "app".into(),
+        users: [("reader".to_owned(), "of-before".to_owned())].into(),
+        databases: [("shop".to_owned(), vec!["CREATE TABLE orders (id int)".to_owned()])].into(),
+        extensions: Vec::new(),
+    };
+    bench.world.set_volume_data("shop_data", &data).unwrap();
+    let mut image = SeedImage::default();
+    image.facts.tags = vec!["postgres:16.4".into()];
+    bench.world.add_image(image).unwrap();
+}
+
+/// A consumer of another image.
+fn carried_changed(bench: &Bench) {
+    bench.edit("acme/api:1", "acme/api:2");
 }
 
 /// Something that an app wrote: a service that is made anew does not have it.

@@ -1,6 +1,7 @@
 //! One action, one or few calls: the only code that changes a server.
 
 mod await_gate;
+mod carry;
 mod containers;
 mod datastore;
 mod files;
@@ -182,6 +183,9 @@ impl ServerRunner {
             Action::DatastoreSetup { store, first } => datastore::setup(one, store, *first),
             Action::DatastoreDump { store } => upgrade::dump(one, store),
             Action::DatastoreUpgrade { store, from } => upgrade::upgrade(one, store, from),
+            Action::DatastoreCarryDump { store, from } => carry::dump(one, store, from),
+            Action::DatastoreCarryImport { store } => carry::import(one, store),
+            Action::DatastoreCarryDrop { service } => carry::drop(one, service),
             Action::DatastoreAwait { store } => datastore::ready(one, store),
             Action::DatastoreLink { plugin, service, app } => datastore::link(one, plugin, service, app),
             Action::DatastoreUnlink { plugin, service, app } => datastore::unlink(one, plugin, service, app),

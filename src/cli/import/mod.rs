@@ -173,6 +173,7 @@ pub(super) fn permitted(session: &Session, plan: &Plan) -> Result<()> {
             Action::DatastoreCreate { store } => (store.plugin.as_str(), "create", &store.service),
             Action::DatastoreUpgrade { store, .. } => (store.plugin.as_str(), "upgrade", &store.service),
             Action::DatastoreDump { store } => (store.plugin.as_str(), "export", &store.service),
+            Action::DatastoreCarryImport { store } => (store.plugin.as_str(), "import", &store.service),
             Action::ImageBuild { .. } => ("apps", "create", &format!("{}-{}", plan.project, op.service)),
             Action::ContainerRemove { name } | Action::ContainerStash { name, .. } => ("apps", "destroy", name),
             // Made and removed for the project as a whole.

@@ -210,6 +210,7 @@ fn images(desired: &Desired) -> BTreeSet<String> {
     }
     let mut out = BTreeSet::new();
     for service in desired.services.values() {
+        out.extend(service.carry.iter().map(|from| from.image.clone()));
         let build = match &service.kind {
             Kind::App(app) => &app.build,
             Kind::Container(raw) | Kind::Job(raw) => {

@@ -90,6 +90,30 @@ pub(super) fn build(engine: &DockerEngine, spec: &ImageBuildSpec, limit: Duratio
     finish(&format!("docker image build {}", spec.tag), limit, command.args(args).run())
 }
 
+pub(super) fn run_once(
+    engine: &DockerEngine,
+    image: &str,
+    volume: Option<&str>,
+    script: &str,
+    limit: Duration,
+) -> EngineResult<(i64, Vec<String>)> {
+    if image.is_empty() || image.starts_with('-') {
+        return Err(EngineError::Refused { status: 0, message: format!("{image:?} is not an image reference") });
+    }
+    let mut args: Vec<String> =
+        ["container", "run", "--rm", "--pull=never", "--network=none", "--entrypoint=sh"].map(str::to_owned).into();
+    args.extend(volume.map(|volume| format!("--volume={volume}:/from:ro")));
+    args.extend([image, "-c", script].map(str::to_owned));
+    let what = format!("docker container run {image}");
+    let ran = docker(engine, limit).args(args).run();
+    match ran {
+        Ok(Output { ended: Ended::ByItself, exit: Exit::Code(code), stdout, .. }) if code < 125 => {
+            Ok((i64::from(code), stdout.lines().map(str::to_owned).collect()))
+        }
+        other => finish(&what, limit, other).map(|()| (0, Vec::new())),
+    }
+}
+
 fn docker(engine: &DockerEngine, limit: Duration) -> Command<'_> {
     let command = Command::new(&engine.docker, &engine.env).limit(limit);
     match &engine.cancel {

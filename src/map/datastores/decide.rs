@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::carry::{self, CarrySource};
 use super::image;
 use super::login::{self, Said};
 use super::store::{StoreScript, StoreSpec, Wish};
@@ -15,6 +16,9 @@ use crate::model::Service;
 
 /// Where the images' entry points look for scripts.
 const SCRIPTS: &str = "/docker-entrypoint-initdb.d";
+
+/// Kilobytes of a volume that holds no file.
+const EMPTY: u64 = 8;
 
 /// Seconds that a new service may take to answer.
 const LIMIT: u64 = 180;
@@ -63,7 +67,9 @@ pub(in crate::map) fn possible(
         return Err(if wanted { format!("no services are made of {} yet", row.plugin) } else { String::new() });
     }
     let Some(able) = stores.installed.get(row.plugin) else {
-        return Err(if wanted { missing() } else { String::new() });
+        let before = ctx.remembered.and_then(|last| last.services.get(&service.name)).map(|last| &last.kind);
+        let had = matches!(before, Some(Kind::Datastore(_)));
+        return Err(if wanted || had { missing() } else { String::new() });
     };
     if !row.runs(service.image.as_deref().unwrap_or_default()) {
         return Err(format!("the {} plugin does not run this image as its own", row.plugin));
@@ -85,7 +91,7 @@ pub(in crate::map) fn spec(
     row: &'static Datastore,
     mapped: &Mapped,
     name: &str,
-) -> Result<StoreSpec, String> {
+) -> Result<(StoreSpec, Option<CarrySource>), String> {
     let image = service.image.as_deref().unwrap_or_default();
     let Some(driver) = row.driver else { return Err(String::new()) };
     let spec = &mapped.spec;
@@ -98,8 +104,10 @@ pub(in crate::map) fn spec(
     }
     let (repository, version) = image::split(image);
     let before = ctx.remembered.and_then(|last| last.services.get(&service.name));
-    let is_service = before.is_some_and(|before| matches!(before.kind, Kind::Datastore(_)));
-    let mut files = files(ctx, driver, mapped, is_service)?;
+    // One of its own that is there has the data, also where nothing is remembered of the project.
+    let is_service = before.is_some_and(|before| matches!(before.kind, Kind::Datastore(_)))
+        || before.is_none() && ctx.stores.own.contains(&format!("{}:{name}", row.plugin));
+    let mut files = files(ctx, driver, mapped, (!is_service).then_some((service, row)))?;
     let mut environment = BTreeMap::new();
     for (name, value) in &spec.environment {
         let value = value.expose().unwrap_or_default().to_owned();
@@ -134,7 +142,7 @@ pub(in crate::map) fn spec(
         let path = format!("services.{}.environment.{name}", service.name);
         ctx.approximated(&path, "the plugin chooses where the data lies", "");
     }
-    Ok(StoreSpec {
+    let store = StoreSpec {
         plugin: row.plugin.to_owned(),
         service: name.to_owned(),
         image: repository.to_owned(),
@@ -157,7 +165,8 @@ pub(in crate::map) fn spec(
             command: spec.command.clone().filter(|_| driver != Driver::Redis),
             ..spec.clone()
         },
-    })
+    };
+    Ok((store, files.carry))
 }
 
 /// The first setting of a container that the plugin has no place for.
@@ -179,10 +188,12 @@ struct Mounted {
     scripts: BTreeMap<String, String>,
     /// Texts of secrets and configs by their path in the container.
     secrets: BTreeMap<String, String>,
+    /// From where its data comes.
+    carry: Option<CarrySource>,
 }
 
 /// Where the data of an image lies.
-fn data(driver: Driver) -> &'static [&'static str] {
+pub fn data(driver: Driver) -> &'static [&'static str] {
     match driver {
         Driver::Postgres => &["/var/lib/postgresql/data", "/var/lib/postgresql"],
         Driver::Mysql => &["/var/lib/mysql"],
@@ -191,8 +202,44 @@ fn data(driver: Driver) -> &'static [&'static str] {
     }
 }
 
-/// `is_service`: it was imported as one, so that its data is there.
-fn files(ctx: &Context<'_>, driver: Driver, mapped: &Mapped, is_service: bool) -> Result<Mounted, String> {
+/// Data of before in its volume: whether it holds some, and from where the service gets it.
+fn carried(ctx: &Context<'_>, service: &Service, row: &Datastore, volume: &str) -> Result<Option<CarrySource>, String> {
+    let asked = ctx.stores.carries(&service.name);
+    let Some(held) = ctx.stores.held.get(&service.name).filter(|held| held.volume == volume) else {
+        // Nobody but its owner can look into a volume; one that is there is taken to hold something.
+        return Err(format!("the volume {volume} is there and may hold its data"));
+    };
+    if held.unseen.is_empty() && held.path.is_empty() {
+        // An empty one, or one that holds something else.
+        return if held.kilobytes <= EMPTY {
+            Ok(None)
+        } else {
+            Err(format!("the volume {volume} is there and may hold its data"))
+        };
+    }
+    if !asked {
+        let what = if held.unseen.is_empty() {
+            format!("holds {}; --carry-over moves it into a service", held.words(row.plugin))
+        } else {
+            "is there and may hold its data".into()
+        };
+        return Err(format!("the volume {volume} {what}"));
+    }
+    carry::source(row, service.image.as_deref().unwrap_or_default(), held).map(Some).map_err(|why| {
+        let hint = "nothing was changed; leave --carry-over away and it stays a container on its volume";
+        let message = format!("the data of {} in the volume {volume} cannot be carried over: {why}", service.name);
+        ctx.error("carry-over", &format!("services.{}.image", service.name), message, hint);
+        format!("the volume {volume} cannot be carried over: {why}")
+    })
+}
+
+/// `new`: a service that is to be made, whose data may lie in a volume of before.
+fn files(
+    ctx: &Context<'_>,
+    driver: Driver,
+    mapped: &Mapped,
+    new: Option<(&Service, &Datastore)>,
+) -> Result<Mounted, String> {
     let mut out = Mounted::default();
     for mount in &mapped.spec.mounts {
         let target = mount.target.trim_end_matches('/');
@@ -200,9 +247,8 @@ fn files(ctx: &Context<'_>, driver: Driver, mapped: &Mapped, is_service: bool) -
             || driver == Driver::Postgres
                 && mapped.spec.environment.get("PGDATA").and_then(|at| at.expose()).is_some_and(|at| at == target);
         if mount.kind == "volume" && place {
-            // Nobody but its owner can look into a volume; one that is there is taken to hold something.
-            if !is_service && ctx.volumes.contains_key(&mount.source) {
-                return Err(format!("the volume {} is there and may hold its data", mount.source));
+            if let (Some((service, row)), true) = (new, ctx.volumes.contains_key(&mount.source)) {
+                out.carry = carried(ctx, service, row, &mount.source)?;
             }
             if ctx
                 .compose

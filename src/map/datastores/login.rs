@@ -144,7 +144,7 @@ fn postgres(mut said: Said<'_>) -> Result<Kept, String> {
 }
 
 /// The major version of PostgreSQL that an image has, by its tag.
-fn postgres_major(repository: &str, version: &str) -> Option<u32> {
+pub(super) fn postgres_major(repository: &str, version: &str) -> Option<u32> {
     let tag = version.split('@').next().unwrap_or_default();
     let digits = match repository {
         "pgvector/pgvector" | "timescale/timescaledb" => &tag[tag.rfind("pg")? + 2..],

@@ -2,8 +2,9 @@
 //!
 //! `table`: the plugins and their images. `decide`: service or container, and why. `login`: what the file says of users.
 //! `sql`: how a service gets them. `version`: which versions read each other's data. `reach`: by which names the others
-//! find it. `connect`: whether their settings fit it.
+//! find it. `connect`: whether their settings fit it. `carry`: data of before.
 
+mod carry;
 mod connect;
 mod decide;
 mod image;
@@ -14,7 +15,9 @@ mod store;
 mod table;
 mod version;
 
+pub use carry::{CARRY, CarrySource, Held, look};
 pub(super) use connect::{check, uses};
+pub use decide::data;
 pub(super) use decide::{possible, spec};
 pub(super) use reach::reach;
 pub use store::{StoreLogin, StoreScript, StoreSpec, StoreUse, Stores, Wish, ambassador, container_name};

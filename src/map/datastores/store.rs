@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::carry::Held;
 use super::table::{Datastore, Driver};
 use crate::docker::ContainerSpec;
 use crate::secret::Secret;
@@ -188,6 +189,19 @@ pub struct Stores {
     pub wish: Wish,
     /// Plugins that are not to be used.
     pub skip: BTreeSet<String>,
+    /// Services that are there and that this project made, `postgres:shop-db`.
+    pub own: BTreeSet<String>,
+    /// What the volumes of datastores hold, by compose service, as far as it makes a difference.
+    pub held: BTreeMap<String, Held>,
+    /// Whose data is to be carried over; `None`: nobody's, empty: everybody's that has some.
+    pub carry: Option<BTreeSet<String>>,
+}
+
+impl Stores {
+    /// Whether a compose service's data is to be carried over.
+    pub fn carries(&self, service: &str) -> bool {
+        self.carry.as_ref().is_some_and(|named| named.is_empty() || named.contains(service))
+    }
 }
 
 /// `--datastores`.

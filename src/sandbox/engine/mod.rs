@@ -5,6 +5,8 @@ mod network;
 pub(super) mod state;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::docker::*;
 
 use super::build;
+use super::carried::{VolumeData, looked, played};
 use super::faults::count;
 use super::world::World;
 use state::{Container, Network, State, refused};
@@ -67,6 +70,37 @@ impl SandboxEngine {
         state.save(&self.world).map_err(unreachable)?;
         Ok(result)
     }
+}
+
+/// The data that a container serves.
+fn carried(world: &World, state: &mut State, name: &str) -> EngineResult<VolumeData> {
+    let container = state.container_mut(name)?;
+    if container.status != "running" {
+        return refused(409, format!("Container {} is not running", container.id));
+    }
+    let volumes = container.mounts.iter().filter_map(|mount| mount.split(':').next());
+    match volumes.filter_map(|volume| world.volume_data(volume)).next() {
+        Some(data) => Ok(data),
+        None => refused(0, "the sandbox has no data in its volumes"),
+    }
+}
+
+/// Whether its server is up: one that cannot read the data ends.
+fn serves(world: &World, state: &mut State, name: &str, users: &[String]) -> EngineResult<(i64, Vec<String>)> {
+    let data = carried(world, state, name)?;
+    let container = state.container_mut(name)?;
+    let tag = container.image.rsplit(':').next().unwrap_or_default();
+    let major: String = tag.trim_start_matches("pg").chars().take_while(char::is_ascii_digit).collect();
+    if container.image.contains("postgres") && major != data.version {
+        container.log.push("database files are incompatible with server".into());
+        state.stop(name, 1)?;
+        return refused(409, format!("Container {name} is not running"));
+    }
+    if users.contains(&data.user) || ["postgres", "root", "default"].contains(&data.user.as_str()) {
+        return Ok((0, vec![format!("carry-user {}", data.user)]));
+    }
+    let unknown = users.iter().map(|user| format!("FATAL:  role \"{user}\" does not exist"));
+    Ok((1, unknown.chain(["carry-none".to_owned()]).collect()))
 }
 
 fn unreachable(error: std::io::Error) -> EngineError {
@@ -320,6 +354,42 @@ impl Engine for SandboxEngine {
         })
     }
 
+    fn container_stream(
+        &self,
+        name: &str,
+        spec: &ExecSpec,
+        mut file: File,
+        _limit: Duration,
+    ) -> EngineResult<(i64, Vec<String>)> {
+        let what = spec.command.get(3).map_or("", String::as_str);
+        self.call(&["container_stream", name, what], |state| {
+            let data = carried(&self.world, state, name)?;
+            let (code, text, lines) = played(&self.world, &data, what, &spec.command[4..]);
+            file.write_all(text.as_bytes()).map_err(unreachable)?;
+            Ok((code, lines))
+        })
+    }
+
+    fn run_once(
+        &self,
+        image: &str,
+        volume: Option<&str>,
+        _script: &str,
+        _limit: Duration,
+    ) -> EngineResult<(i64, Vec<String>)> {
+        self.call(&["run_once", image, volume.unwrap_or_default()], |state| {
+            if state.image(image).is_none() {
+                return refused(0, format!("docker: Error response from daemon: No such image: {image}"));
+            }
+            let Some(volume) = volume else {
+                let more = if image.contains("pgvector") { "vector" } else { "hstore" };
+                let of = |name| format!("/usr/share/postgresql/extension/{name}.control");
+                return Ok((0, ["plpgsql", more].map(of).into()));
+            };
+            Ok((0, looked(self.world.volume_data(volume).as_ref())))
+        })
+    }
+
     fn container_exec(&self, name: &str, spec: &ExecSpec, _limit: Duration) -> EngineResult<(i64, Vec<String>)> {
         // The world's record of calls is open: values of variables and arguments are not in it.
         let program = spec.command.first().map_or("", String::as_str);
@@ -328,6 +398,10 @@ impl Engine for SandboxEngine {
             if container.status != "running" {
                 return refused(409, format!("Container {} is not running", container.id));
             }
+            if let Some("carry-ready") = spec.command.get(3).map(String::as_str) {
+                return serves(&self.world, state, name, &spec.command[4..]);
+            }
+            let container = state.container_mut(name)?;
             let play = container.play(&self.world.behaviour());
             let code = play.exec.get(program).copied().unwrap_or(0);
             container.log.push(format!("exec {}", spec.command.join(" ")));

@@ -1,6 +1,7 @@
 //! What a service's own client answers, as far as its statements can be told by their words. What it was told is kept in
 //! `statements.sql` of the service; `faults/refused-statements` holds texts at which a server says no, a line each.
 
+use super::super::super::carried;
 use super::super::super::ctx::{Answer, Ctx, Stop, fail};
 use super::super::super::engine::state::{Container, State};
 use super::super::super::world::{read_text, write_whole};
@@ -40,6 +41,9 @@ pub(super) fn enter(ctx: &mut Ctx, kind: &Kind, words: &[String]) -> Answer {
     up(ctx, &service)?;
     ctx.step("Filesystem changes may not persist after container restarts");
     let reads = std::env::var("DOKKU_RUN_OPTS").is_ok_and(|options| options.split(' ').any(|one| one == "-i"));
+    if let Some(at) = words.iter().skip(1).position(|word| word.starts_with("carry-")).filter(|_| reads) {
+        return carry(ctx, &service, &words[at + 1..]);
+    }
     let client = |name: &str| words.iter().any(|word| word.contains(name));
     if client("pg_dump") {
         let database = words.last().map(String::as_str).unwrap_or_default();
@@ -82,6 +86,38 @@ fn log_in(ctx: &mut Ctx, service: &Service<'_>, words: &[String]) -> Answer {
     }
     ctx.error_line(&format!("FATAL:  password authentication failed for user \"{user}\""));
     Err(Stop::Exit(2))
+}
+
+/// Data of before: a dump is read, or the sums of what is there are printed.
+fn carry(ctx: &mut Ctx, service: &Service<'_>, words: &[String]) -> Answer {
+    let text = String::from_utf8_lossy(&ctx.read_stdin()?).into_owned();
+    let text = match text.split_once('\n') {
+        // Without users a client says the password first.
+        Some((password, rest)) if service.kind.name == "redis" => {
+            if password != service.file("PASSWORD") {
+                ctx.error_line("NOAUTH Authentication required.");
+                return Err(Stop::Exit(1));
+            }
+            rest.to_owned()
+        }
+        _ => text,
+    };
+    let mut server = Server::load(service);
+    match words[0].as_str() {
+        "carry-restore" if text.starts_with("CREATE ") => server.obey(&text, &service.database()),
+        "carry-restore" => {
+            if let Err(said) = carried::restore(&ctx.world, &text, &mut server.databases) {
+                ctx.error_line(&said);
+                return Err(Stop::Exit(1));
+            }
+        }
+        _ => {
+            let unit = words.get(2).map_or("", String::as_str);
+            ctx.raw(&carried::sums(unit, &server.databases));
+            return Ok(());
+        }
+    }
+    server.save(service)
 }
 
 fn up(ctx: &Ctx, service: &Service<'_>) -> Answer {

@@ -36,6 +36,7 @@ impl Server {
             // `SELECT 'CREATE ...' WHERE ...\gexec` does what it selects.
             let made = line.strip_prefix("SELECT ").filter(|_| line.ends_with("\\gexec")).and_then(quoted);
             let statement = made.as_deref().unwrap_or(line);
+            let statement = statement.strip_prefix("DO $carry$ BEGIN ").unwrap_or(statement);
             let words: Vec<&str> = statement.split_whitespace().take(2).collect();
             let name = statement.find(['"', '`', '\'']).and_then(|at| quoted(&statement[at..]));
             match (words.as_slice(), name) {
