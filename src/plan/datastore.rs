@@ -59,7 +59,9 @@ fn create(inputs: &Inputs<'_>, chain: &mut Chain<'_>, service: &DesiredService, 
     // Destroying the service undoes all that follows.
     if service.carry.is_some() {
         let import = Action::DatastoreCarryImport { store: bare(store) };
-        chain.add(import, "carried over", Class::None, Vec::new());
+        // One that moves has served this data until now.
+        let class = if inputs.last_raw(&service.name).is_some() { Class::Data } else { Class::None };
+        chain.add(import, "carried over", class, Vec::new());
     }
     if store.has_users() {
         // Data of before was made by the scripts of before.

@@ -213,7 +213,8 @@ fn a_container_of_the_project_moves_into_a_service() {
     bench.run(&["carry-over", "other"]).ends(20);
     let source = bench.path("stack").display().to_string();
     let mark = bench.mark();
-    bench.run(&["carry-over", "shop", "db", "--source", &source, "--dry-run"]).ends(0).says("postgres service shop-db");
+    let plan = bench.run(&["carry-over", "shop", "db", "--source", &source, "--dry-run"]).ends(0);
+    plan.says("postgres service shop-db  [data]");
     bench.run(&["carry-over", "shop", "db", "--source", &source]).ends(0);
     carried(&bench);
     clean(&bench, &data());
@@ -276,4 +277,73 @@ fn a_service_does_not_change_its_form_by_the_way() {
     bench.world.set_datastores(&[("mysql", "1.44.3"), ("postgres", "1.48.0"), ("redis", "1.43.0")]).unwrap();
     bench.plan(&["--detailed-exitcode"]).ends(0);
     carried(&bench);
+}
+
+#[test]
+fn data_that_lies_in_no_volume_of_the_file_is_not_left_behind() {
+    let bench = with(&data());
+    bench.edit(r#""data:/var/lib/postgresql/data", "#, "");
+    bench.import(&["--datastores", "container"]).ends(0);
+    bench.import(&["--carry-over"]).ends(0);
+    assert!(services(&bench, "postgres").is_empty());
+    bench
+        .import(&["--carry-over=db"])
+        .ends(1)
+        .says("its container's data lies in no volume that could be carried over");
+    assert_eq!(engine_of(&bench, "shop-db"), "running");
+}
+
+#[test]
+fn a_service_that_is_there_is_not_taken_for_the_data() {
+    let bench = bench(FILE);
+    bench.edit("    ports: [\"127.0.0.1:16379:6379\"]\n", "");
+    bench.import(&[]).ends(0);
+    bench.run(&["destroy", "shop", "--force"]).ends(0);
+    bench.world.set_volume_data(VOLUME, &data()).unwrap();
+    bench.import(&["--datastores", "container"]).ends(0);
+    bench.import(&["--carry-over"]).ends(1).says("the postgres service shop-db is there, with data of its own");
+    assert_eq!(engine_of(&bench, "shop-db"), "running");
+    bench.plan(&["--detailed-exitcode"]).ends(0);
+}
+
+fn engine_of(bench: &Bench, container: &str) -> String {
+    let state = engine(bench);
+    let all = state["containers"].as_object().unwrap().values();
+    all.filter(|one| one["name"] == container).map(|one| one["status"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn mysql_and_redis_are_carried_over_as_a_whole() {
+    let bench = bench(FILE);
+    bench.edit("      MYSQL_DATABASE: blog\n", "      MYSQL_DATABASE: blog\n    volumes: [\"sql:/var/lib/mysql\"]\n");
+    bench.edit("    networks: [back]\n  migrate", "    networks: [back]\n    volumes: [\"cache:/data\"]\n  migrate");
+    bench.edit("volumes: { data: {} }", "volumes: { data: {}, sql: {}, cache: {} }");
+    let of = |version: &str, user: &str, databases: &[(&str, &str)]| VolumeData {
+        path: ".".into(),
+        version: version.into(),
+        kilobytes: 2_100_000,
+        user: user.into(),
+        databases: databases.iter().map(|(name, row)| ((*name).into(), vec![(*row).into()])).collect(),
+        ..VolumeData::default()
+    };
+    let sql = of("8.4.1", "root", &[("blog", "CREATE TABLE posts (id int)"), ("more", "CREATE TABLE x (id int)")]);
+    let cache = of("7.2.4", "default", &[("0", "SET key value")]);
+    bench.world.set_volume_data("shop_sql", &sql).unwrap();
+    bench.world.set_volume_data("shop_cache", &cache).unwrap();
+    for image in ["mysql:8.4", "redis:7"] {
+        let mut seed = dokku_compose::sandbox::SeedImage::default();
+        seed.facts.tags = vec![image.into()];
+        bench.world.add_image(seed).unwrap();
+    }
+    let ran = bench.import(&["--carry-over"]).ends(0).says("carries 2.1 GB of version 8.4.1 over");
+    assert!(!ran.all().contains("-secret-"), "{}", ran.all());
+    let held = |service: &str| {
+        let text = fs::read_to_string(bench.world.path("lib/services").join(service).join("data/server.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(held("mysql/shop-sql")["databases"]["more"], json!(["CREATE TABLE x (id int)"]));
+    assert_eq!(held("mysql/shop-sql")["users"]["writer"], "my-own-secret-3");
+    assert_eq!(held("redis/shop-cache")["databases"]["0"], json!(["SET key value"]));
+    assert!(!engine(&bench).to_string().contains(".carry\""));
+    bench.plan(&["--detailed-exitcode"]).ends(0);
 }

@@ -119,6 +119,21 @@ pub(in crate::map) fn spec(
             None => drop(environment.insert(name.clone(), value)),
         }
     }
+    let moved = before.is_some_and(|before| matches!(before.kind, Kind::Container(_)));
+    if moved && files.carry.is_none() {
+        return Err("its container's data lies in no volume that could be carried over".into());
+    }
+    if let Some(from) = files.carry.as_ref().filter(|_| ctx.stores.own.contains(&format!("{}:{name}", row.plugin))) {
+        let message = format!(
+            "the data of {} in the volume {} cannot be carried over: the {} service {name} is there, with data of its own",
+            service.name, from.volume, row.plugin
+        );
+        let hint = format!(
+            "save it if it is needed, then remove it: dokku {0}:export {name} > FILE, {0}:destroy {name}",
+            row.plugin
+        );
+        ctx.error("carry-over", &format!("services.{}.image", service.name), message, &hint);
+    }
     if let Some(path) = files.secrets.keys().next() {
         return Err(format!("{path} is mounted, which the plugin cannot"));
     }
