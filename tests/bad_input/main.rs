@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use dokku_compose::sandbox::{Behaviour, Fault, Faults, Play, World};
 
+mod around;
 mod files;
 mod server;
 

@@ -101,10 +101,16 @@ pub(crate) fn walk(root: &Path, dir: &Path, out: &mut BTreeMap<PathBuf, Vec<u8>>
         if ["calls.count", "calls.jsonl", "lock", "engine/next-id", "faults.json", "behaviour.json"]
             .contains(&name.as_str())
             || name.starts_with("faults/")
+            // Dokku itself never forgets what was mounted once.
+            || name == "lib/data/storage-registry"
         {
             continue;
         }
         let meta = fs::symlink_metadata(&path).unwrap();
+        // Nor does it take away the directory in which it kept the mounts of an app.
+        if name == "lib/config/storage" && fs::read_dir(&path).unwrap().next().is_none() {
+            continue;
+        }
         if meta.is_dir() {
             out.insert(relative, b"directory".to_vec());
             walk(root, &path, out);
