@@ -107,6 +107,42 @@ fn a_pull_that_cannot_succeed_says_why() {
     assert!(matches!(engine.image_pull("--all-tags", None, LIMIT), Err(EngineError::Refused { .. })));
 }
 
+/// Needs BuildKit of Docker 23; without it the build is refused with what to do.
+#[test]
+fn a_further_context_of_a_build_is_read_or_what_it_needs_is_said() {
+    let Some(engine) = engine() else { return };
+    let mut made = Made::default();
+    let dir = tempfile::tempdir().unwrap();
+    for sub in ["context", "more"] {
+        fs::create_dir(dir.path().join(sub)).unwrap();
+    }
+    fs::write(dir.path().join("more/word"), "more").unwrap();
+    let tag = format!("{}:1", name("contexts"));
+    made.images.push(tag.clone());
+    let spec = ImageBuildSpec {
+        tag: tag.clone(),
+        context: dir.path().join("context"),
+        dockerfile_inline: Some(format!("FROM {IMAGE}\nCOPY --from=more word /word\n")),
+        contexts: [("more".to_owned(), dir.path().join("more").display().to_string())].into(),
+        ..ImageBuildSpec::default()
+    };
+    match engine.image_build(&spec, LIMIT) {
+        Err(EngineError::Refused { status: 0, message }) => {
+            let old = message.ends_with("at the top of the Dockerfile") && message.contains("need Docker 23 or newer");
+            let none = "--build-context needs BuildKit: install the package docker-buildx-plugin on the server";
+            assert!(old || message == none, "{message}");
+            let _ = writeln!(std::io::stderr(), "no BuildKit of Docker 23: further contexts are not tested");
+            return;
+        }
+        built => drop(built.unwrap()),
+    }
+    let job = ContainerSpec { image: tag, ..self::spec(&mut made, "contexts", &["cat", "/word"]) };
+    start(&engine, &job);
+    engine.container_wait(&job.name, LIMIT).unwrap();
+    assert_eq!(engine.container_logs(&job.name, 5).unwrap()[0].trim(), "more");
+    engine.container_remove(&job.name).unwrap();
+}
+
 /// Needs BuildKit; without it the build is refused with what to install.
 #[test]
 fn a_secret_of_a_build_is_read_by_its_step_and_left_in_no_layer() {

@@ -87,7 +87,16 @@ pub(super) fn build(engine: &DockerEngine, spec: &ImageBuildSpec, limit: Duratio
         }
     }
     args.push(spec.context.display().to_string());
-    finish(&format!("docker image build {}", spec.tag), limit, command.args(args).run())
+    match finish(&format!("docker image build {}", spec.tag), limit, command.args(args).run()) {
+        // What the BuildKit of engines before 23 says, and nobody else would know.
+        Err(EngineError::Refused { status, message }) if message.contains("moby.buildkit.frontend.contexts") => {
+            let message = format!(
+                "{message}\nadditional_contexts need Docker 23 or newer on the server, or the line `# syntax=docker/dockerfile:1` at the top of the Dockerfile"
+            );
+            Err(EngineError::Refused { status, message })
+        }
+        ended => ended,
+    }
 }
 
 pub(super) fn run_once(
