@@ -22,7 +22,7 @@ use crate::project::{Planned, policy_plan};
 const REFUSED: &[&str] = &["no-services", "invalid-image", "port-taken", "relative-target"];
 
 #[derive(Default)]
-struct Totals {
+pub(crate) struct Totals {
     files: usize,
     planned: usize,
     services: usize,
@@ -30,6 +30,8 @@ struct Totals {
     done: usize,
     approximated: usize,
     not_done: usize,
+    /// Keys that are not done as they are written, and of which nothing that is printed speaks.
+    unexplained: Vec<String>,
     /// Keys that are not done, by path with `*` and `[]`.
     missed: BTreeMap<String, usize>,
     refusals: Vec<String>,
@@ -150,11 +152,19 @@ fn pattern(path: &str) -> String {
 
 #[test]
 fn every_file_gets_a_plan_and_the_share_of_honoured_keys_rises() {
+    if let Some(totals) = totals() {
+        totals.print();
+        check(&totals);
+    }
+}
+
+/// Plans every file of the corpus; none where there is no corpus.
+pub(crate) fn totals() -> Option<Totals> {
     let Some(shared) = shared() else {
         println!(
             "the corpus is absent: nothing was planned (put it at ../shared/compose-corpus or set COMPOSE_SHARED)"
         );
-        return;
+        return None;
     };
     let corpus = tempfile::tempdir().unwrap();
     let archive = std::fs::File::open(shared.join("compose-corpus/cases.tar.gz")).unwrap();
@@ -173,9 +183,7 @@ fn every_file_gets_a_plan_and_the_share_of_honoured_keys_rises() {
             });
         }
     });
-    let totals = totals.into_inner().unwrap();
-    report(&totals);
-    assert!(totals.done + totals.approximated >= totals.keys * 95 / 100);
+    Some(totals.into_inner().unwrap())
 }
 
 fn count(totals: &mut Totals, entry: &Entry, planned: &Planned) {
@@ -201,30 +209,54 @@ fn count(totals: &mut Totals, entry: &Entry, planned: &Planned) {
     for (path, _) in &tally.not_done {
         *totals.missed.entry(pattern(path)).or_default() += 1;
     }
+    let told = told(&planned.findings);
+    for (path, _) in tally.not_done.iter().chain(&tally.approximated) {
+        let key = path.strip_prefix("services.").unwrap_or(path);
+        if !told.iter().any(|told| covers(told, key) || covers(key, told)) {
+            totals.unexplained.push(format!("{}: {path}", entry.name));
+        }
+    }
 }
 
-fn report(totals: &Totals) {
-    let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
-    let honoured = totals.done + totals.approximated;
-    let unexplained = totals.keys - honoured - totals.not_done;
-    println!("files planned    {} of {}", totals.planned, totals.files);
-    println!("services planned {}", totals.services);
-    println!("keys             {}", totals.keys);
-    println!("keys done        {} ({:.2} %)", totals.done, share(totals.done, totals.keys));
-    println!("approximated     {} ({:.2} %)", totals.approximated, share(totals.approximated, totals.keys));
-    println!("not done         {} ({:.2} %)", totals.not_done, share(totals.not_done, totals.keys));
-    println!("unexplained      {unexplained}");
-    let mut missed: Vec<_> = totals.missed.iter().collect();
-    missed.sort_by_key(|(path, count)| (std::cmp::Reverse(**count), (*path).clone()));
-    for (path, count) in missed.iter().take(40) {
-        println!("  not done {count:5}  {path}");
+/// The keys of which findings say that they are not done, or done in another way.
+fn told(findings: &str) -> Vec<&str> {
+    let of = |line: &'static str| findings.lines().filter_map(move |found| found.strip_prefix(line));
+    let keys = of("warning[not-done]: ").chain(of("note[approximated]: "));
+    keys.filter_map(|found| found.split([' ', ':']).next()).collect()
+}
+
+/// Whether `below` is the key `above`, or a part of what stands under it.
+fn covers(above: &str, below: &str) -> bool {
+    below.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+impl Totals {
+    /// Prints the counts, and the keys that are not done, the most frequent ones first.
+    pub(crate) fn print(&self) {
+        let share = |part: usize| 100.0 * part as f64 / self.keys.max(1) as f64;
+        println!("files planned    {} of {}", self.planned, self.files);
+        println!("services planned {}", self.services);
+        println!("keys             {}", self.keys);
+        println!("keys done        {} ({:.2} %)", self.done, share(self.done));
+        println!("approximated     {} ({:.2} %)", self.approximated, share(self.approximated));
+        println!("not done         {} ({:.2} %)", self.not_done, share(self.not_done));
+        println!("unexplained      {}", self.unexplained.len());
+        let mut missed: Vec<_> = self.missed.iter().collect();
+        missed.sort_by_key(|(path, count)| (std::cmp::Reverse(**count), (*path).clone()));
+        for (path, count) in missed.iter().take(40) {
+            println!("  not done {count:5}  {path}");
+        }
+        let show = std::env::var("CORPUS_SHOW").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+        for refusal in self.refusals.iter().take(show) {
+            println!("{refusal}");
+        }
     }
-    let show = std::env::var("CORPUS_SHOW").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-    for refusal in totals.refusals.iter().take(show) {
-        println!("{refusal}");
-    }
-    assert_eq!(unexplained, 0);
-    for (path, _) in &missed {
+}
+
+fn check(totals: &Totals) {
+    assert!(totals.done + totals.approximated >= totals.keys * 95 / 100);
+    assert!(totals.unexplained.is_empty(), "nothing is said of these: {:#?}", totals.unexplained);
+    for path in totals.missed.keys() {
         assert!(fates::fate(path).is_some(), "{path} is no key of the table");
     }
     assert!(totals.wrong.is_empty(), "no plan, and no good reason: {:#?}", totals.wrong);
