@@ -146,3 +146,29 @@ fn whom_the_settings_of_a_service_name_is_tried_before_the_service_is_deployed()
     bench.edit(&reader.replace("shop", "other"), &url.replace("shop", "other"));
     bench.import(&[]).ends(0);
 }
+
+#[test]
+fn any_password_of_the_files_own_user_is_the_one_that_the_server_has() {
+    let long = "x'\"%;\\".repeat(33) + "yz";
+    assert_eq!(long.len(), 200);
+    for password in
+        [long.as_str(), "it's 100% \"odd\"; \\ $HOME -- /* # */", " leading and trailing ", "\u{e9}\u{1f600}"]
+    {
+        let bench = bench(FILE);
+        let yaml = serde_json::to_string(&password.replace('$', "$$")).unwrap();
+        bench.edit("POSTGRES_PASSWORD: pg-own-secret-1", &format!("POSTGRES_PASSWORD: {yaml}"));
+        bench.edit("MYSQL_PASSWORD: my-own-secret-3", &format!("MYSQL_PASSWORD: {yaml}"));
+        bench.edit("      DATABASE_URL: postgres://app:pg-own-secret-1@db:5432/shop\n", "      DB_HOST: db\n");
+        let ran = bench.import(&[]).ends(0);
+        assert!(!ran.all().contains(password.trim()), "{}", ran.all());
+        for (service, user) in [("postgres/shop-db", "app"), ("mysql/shop-sql", "writer")] {
+            let path = bench.world.path("lib/services").join(service).join("data/server.json");
+            let server: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+            // MySQL reads a doubled backslash as one.
+            let has = server["users"][user].as_str().unwrap();
+            let has = if user == "writer" { has.replace("\\\\", "\\") } else { has.to_owned() };
+            assert_eq!(has, password, "{service}");
+        }
+        bench.plan(&["--detailed-exitcode"]).ends(0);
+    }
+}

@@ -134,6 +134,14 @@ pub(super) fn source(row: &Datastore, wanted: &str, held: &Held) -> Result<Carry
         }
         _ => numbers(tag),
     };
+    // The two have gone apart: neither reads the files of the other's versions of today (MariaDB, "Incompatibilities").
+    let is_maria = held.version.contains("MariaDB");
+    if !have.is_empty()
+        && (row.plugin == "mysql" && is_maria || row.plugin == "mariadb" && !is_maria && have[0] >= 8 && have[0] < 10)
+    {
+        let other = if is_maria { "MariaDB" } else { "MySQL" };
+        return Err(format!("its data is of {other} {}, whose files {wanted} does not read", held.version));
+    }
     // PostgreSQL counts its series by the first number; a tag that says less than the data is the latest of what it says.
     let series = if driver == Driver::Postgres { 1 } else { 2 };
     let told = have.len().min(want.len()).min(series);
@@ -207,6 +215,8 @@ mod tests {
         ] {
             assert!(of(plugin, image, version).unwrap_err().contains("is older"), "{image} on {version}");
         }
+        assert!(of("mysql", "mysql:latest", "10.6.1-MariaDB").unwrap_err().contains("of MariaDB 10.6.1"));
+        assert!(of("mariadb", "mariadb:11", "8.0.40").unwrap_err().contains("of MySQL 8.0.40"));
         assert!(of("postgres", "postgis/postgis:17-3.5", "15").unwrap_err().contains("not known"));
         assert!(of("postgres", "postgres:17", "").unwrap_err().contains("does not say"));
         let unseen = Held { unseen: "its image is not there".into(), ..held("16") };
