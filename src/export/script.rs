@@ -299,7 +299,7 @@ impl Writer<'_> {
         }
         for store in self.stack.datastores(unit) {
             if let Some((plugin, service)) = &store.datastore {
-                self.line(&format!("dokku {plugin}:link --no-restart {} {app}", word(service)));
+                self.line(&format!("dokku {plugin}:link {} {app} --no-restart", word(service)));
             }
         }
         let mut notes = Vec::new();

@@ -37,6 +37,11 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
     let name = &app.app;
     let mut chain = builder.chain(&service.name, &inputs.at(&service.name));
     chain.wait_for("control");
+    // Their undo waits for that of the app, whose containers are on the networks and have the volumes.
+    let networks = service.networks.iter().map(|name| format!("network:{name}"));
+    for thing in networks.chain(service.volumes.iter().map(|name| format!("volume:{name}"))) {
+        chain.wait_for(&thing);
+    }
     chain.add(
         Action::AppCreate { app: name.clone() },
         "new",

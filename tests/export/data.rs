@@ -12,7 +12,7 @@ fn with_data() -> Bench {
     bench.dokku(&["git:from-image", "one", "acme/one:1"]);
     World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0"), ("redis", "1.48.0")]).unwrap();
     bench.dokku(&["redis:create", "fast"]);
-    bench.dokku(&["redis:link", "--no-restart", "fast", "one"]);
+    bench.dokku(&["redis:link", "fast", "one", "--no-restart"]);
     let mut client = Command::new(bench.path("world/bin/dokku"))
         .args(["postgres:connect", "db"])
         .stdin(Stdio::piped())

@@ -62,7 +62,7 @@ fn hand_made() -> Bench {
     bench.dokku(&["apps:create", "one"]);
     dokku_compose::sandbox::World::new(&bench.path("world")).set_datastores(&[("postgres", "1.48.0")]).unwrap();
     bench.dokku(&["postgres:create", "db"]);
-    bench.dokku(&["postgres:link", "--no-restart", "db", "one"]);
+    bench.dokku(&["postgres:link", "db", "one", "--no-restart"]);
     bench
 }
 

@@ -202,3 +202,39 @@ fn a_volume_in_use_is_not_taken_from_its_users() {
     assert!(bench.dokku(&["apps:list"]).out.contains("shop-api"));
     bench.run(&["destroy", "shop", "--force", "--cascade"]).ends(0);
 }
+
+/// Dokku takes its time with an app, whose container has the volume until then.
+#[test]
+fn a_failed_import_removes_a_volume_after_the_app_that_uses_it() {
+    let bench = Bench::new(
+        "services:\n  web: {image: acme/web:1, volumes: ['data:/data'], networks: [inner]}\n  \
+         api: {image: acme/api:1, depends_on: [web]}\nvolumes: {data: }\nnetworks: {inner: }\n",
+    );
+    let faults = serde_json::json!({"dokku": [
+        {"match": "git:from-image shop-api *", "do": "fail", "message": "no"},
+        {"match": "apps:destroy *", "do": "slow", "ms": 4000},
+    ]});
+    bench.world.set_faults(&serde_json::from_value(faults).unwrap()).unwrap();
+    bench.import(&["--parallel", "4"]).ends(3);
+    let engine = std::fs::read_to_string(bench.world.path("engine/state.json")).unwrap();
+    assert!(!engine.contains("stack_data") && !engine.contains("shop_inner"), "{engine}");
+}
+
+/// What Dokku retires keeps its volumes for a while.
+#[test]
+fn a_failed_update_removes_a_new_volume_once_the_retired_container_is_gone() {
+    let bench = Bench::new("services:\n  web: {image: acme/web:1}\n  api: {image: acme/api:1, depends_on: [web]}\n");
+    bench.import(&[]).ends(0);
+    bench.edit("acme/web:1}", "acme/web:1, volumes: ['data:/data']}");
+    bench.edit("acme/api:1,", "acme/api:2,");
+    bench.write(
+        "compose.yaml",
+        &(std::fs::read_to_string(bench.path("stack/compose.yaml")).unwrap() + "volumes: {data: }\n"),
+    );
+    let faults =
+        serde_json::json!({"dokku": [{"match": "git:from-image shop-api acme/api:2*", "do": "fail", "message": "no"}]});
+    bench.world.set_faults(&serde_json::from_value(faults).unwrap()).unwrap();
+    bench.import(&[]).ends(3);
+    let engine = std::fs::read_to_string(bench.world.path("engine/state.json")).unwrap();
+    assert!(!engine.contains("\"stack_data\""), "{engine}");
+}

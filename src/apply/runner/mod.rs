@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::{ActionError, Context, Done, RUN_VARIABLE, Runner};
-use crate::docker::{EndpointSpec, Engine, EngineError, NetworkSpec};
+use crate::docker::{ContainerFacts, EndpointSpec, Engine, EngineError, EngineResult, NetworkSpec};
 use crate::dokku::{self, Dokku, DokkuError, DokkuResult, NotExpressible};
 use crate::map::resources::{AppMount, Source};
 use crate::plan::Action;
@@ -123,7 +123,7 @@ impl ServerRunner {
             Action::NetworkCreate { spec } => one.network_create(spec),
             Action::NetworkRemove { name } => one.network_remove(name),
             Action::VolumeCreate { spec } => ok(self.engine.volume_create(spec)),
-            Action::VolumeRemove { name } => ok(self.engine.volume_remove(name)),
+            Action::VolumeRemove { name } => one.volume_remove(name),
             Action::FilesDeliver { tree } => files::deliver(one, tree),
             Action::FilesRestore { target } => files::restore(one, target),
             Action::FilesRemove { target } => files::remove(one, target),
@@ -272,30 +272,38 @@ impl Step<'_> {
     }
 
     fn network_remove(&self, name: &str) -> Ran {
-        // Containers that Dokku retires are on the network until their time is over.
-        let until = std::time::Instant::now() + self.context.remaining().min(NETWORK_FREE);
+        self.remove_freed(
+            || self.engine().network_remove(name),
+            || self.engine().network(name).ok().flatten().map(|network| network.containers).unwrap_or_default(),
+        )
+    }
+
+    fn volume_remove(&self, name: &str) -> Ran {
+        let uses = |one: &ContainerFacts| one.mounts.iter().any(|mount| mount == name);
+        let users = || {
+            let all = self.engine().containers(&["com.dokku.app-name"]).unwrap_or_default();
+            all.into_iter().filter(uses).map(|one| one.id).collect()
+        };
+        self.remove_freed(|| self.engine().volume_remove(name), users)
+    }
+
+    /// Removes what containers that Dokku retires have until their time is over: those that it has only not removed yet
+    /// are taken away.
+    fn remove_freed(&self, remove: impl Fn() -> EngineResult<()>, users: impl Fn() -> Vec<String>) -> Ran {
+        let until = std::time::Instant::now() + self.context.remaining().min(FREE);
         loop {
-            match self.engine().network_remove(name) {
+            match remove() {
                 Err(EngineError::Refused { status: 403 | 409, .. }) if std::time::Instant::now() < until => {
-                    self.free_network(name);
+                    for id in users() {
+                        let one = self.engine().container(&id).ok().flatten();
+                        if one.is_some_and(|one| retired(&one)) {
+                            // A container that goes meanwhile is what is wanted.
+                            let _ = self.engine().container_remove(&id);
+                        }
+                    }
                     self.context.cancel.sleep(std::time::Duration::from_secs(1));
                 }
                 other => return ok(other),
-            }
-        }
-    }
-
-    /// Takes away containers that Dokku has retired and only not removed yet.
-    fn free_network(&self, name: &str) {
-        let Ok(Some(network)) = self.engine().network(name) else { return };
-        for id in network.containers {
-            let retired = self.engine().container(&id).ok().flatten().is_some_and(|one| {
-                one.labels.contains_key("com.dokku.app-name")
-                    && (one.status != "running" || one.name.contains("upcoming"))
-            });
-            if retired {
-                // A container that goes meanwhile is what is wanted.
-                let _ = self.engine().container_remove(&id);
             }
         }
     }
@@ -430,8 +438,13 @@ impl Step<'_> {
     }
 }
 
-/// How long a network may stay in use by containers that are on their way out.
-const NETWORK_FREE: std::time::Duration = std::time::Duration::from_secs(90);
+/// How long a network or volume may stay in use by containers that are on their way out.
+const FREE: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// Whether Dokku is done with a container of an app, or never was with it.
+fn retired(one: &ContainerFacts) -> bool {
+    one.labels.contains_key("com.dokku.app-name") && (one.status != "running" || one.name.contains("upcoming"))
+}
 
 #[cfg(test)]
 mod tests {

@@ -23,11 +23,12 @@ pub(super) fn service_and_app<'a>(
     words: &[String],
     known: &[&str],
 ) -> Answer<(Args, Service<'a>, String)> {
-    let (args, service) = existing(ctx, kind, words, known)?;
-    let Some(app) = args.rest().get(1).cloned() else {
+    // The first two words, whatever they are: flags come behind them (`service-link-cmd`).
+    let Some(app) = words.get(1).cloned() else {
         return fail("Please specify an app to run the command on");
     };
     ctx.need_app(&app)?;
+    let (args, service) = existing(ctx, kind, words, known)?;
     Ok((args, service, app))
 }
 
