@@ -40,7 +40,7 @@ const RESERVED: &[&str] =
 /// Writes the recipe.
 pub fn recipe(stack: &Stack, secrets: Secrets) -> Recipe {
     let mut writer = Writer { stack, vault: Vault::new(secrets, &stack.variables), tasks: String::new() };
-    for spec in &stack.networks {
+    for spec in stack.networks_of_server() {
         writer.network(spec);
     }
     for name in &stack.external_networks {

@@ -81,7 +81,7 @@ healthy() {
 /// Writes the script. `contents` are the project's own files by their place; `name` is the companion's.
 pub fn script(stack: &Stack, contents: &BTreeMap<String, Vec<u8>>, secrets: Secrets, name: &str) -> Script {
     let mut writer = Writer { stack, vault: Vault::new(secrets, &stack.variables), body: String::new() };
-    for spec in &stack.networks {
+    for spec in stack.networks_of_server() {
         writer.network(spec);
     }
     for other in &stack.external_networks {

@@ -154,6 +154,12 @@ impl Unit {
 }
 
 impl Stack {
+    /// The networks that the server has for it. Apps made by hand have none of the project: their compose file would make it.
+    pub(super) fn networks_of_server(&self) -> impl Iterator<Item = &NetworkSpec> {
+        let imported = !self.own_files.as_os_str().is_empty();
+        self.networks.iter().filter(move |_| imported)
+    }
+
     /// The datastore services that a unit is linked to.
     pub fn datastores<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a Unit> {
         unit.needs.keys().filter_map(|name| self.units.get(name)).filter(|other| other.datastore.is_some())

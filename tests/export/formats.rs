@@ -133,6 +133,7 @@ fn a_script_of_apps_made_by_hand_links_their_datastores() {
     bench.dokku(&["config:set", "--no-restart", "one", "MODE=hand"]);
     bench.dokku(&["git:from-image", "one", "acme/one:1"]);
     let script = bench.ok(&["export", "--apps", "one", "--format", "dokku"]);
+    assert!(!script.contains("network:create"), "apps made by hand are on no network of a project: {script}");
     bench.write("make.sh", &script);
     run_on_an_empty_server(&bench, "make.sh");
     let now = reports(&bench, "one");
