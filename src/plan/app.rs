@@ -24,10 +24,16 @@ pub(super) fn plan(inputs: &Inputs<'_>, builder: &mut Builder, service: &Desired
     }
 }
 
+/// The networks and volumes of an app. The first operation on it waits for them, so that the way back removes them after
+/// the last one: as long as Dokku takes a container down, nobody can remove what it is on and has mounted.
+fn places(service: &DesiredService) -> Vec<String> {
+    let networks = service.networks.iter().map(|name| format!("network:{name}"));
+    networks.chain(service.volumes.iter().map(|name| format!("volume:{name}"))).collect()
+}
+
 /// What an app waits for before it is deployed.
 pub(super) fn gates(service: &DesiredService) -> Vec<String> {
-    let mut things: Vec<String> = service.networks.iter().map(|name| format!("network:{name}")).collect();
-    things.extend(service.volumes.iter().map(|name| format!("volume:{name}")));
+    let mut things = places(service);
     things.extend(service.files.iter().map(|tree| format!("file:{}", tree.target.display())));
     things.extend(service.needs.iter().map(|(name, need)| format!("service:{name}/{need:?}")));
     things
@@ -37,11 +43,7 @@ fn create(inputs: &Inputs<'_>, builder: &mut Builder, service: &DesiredService, 
     let name = &app.app;
     let mut chain = builder.chain(&service.name, &inputs.at(&service.name));
     chain.wait_for("control");
-    // Their undo waits for that of the app, whose containers are on the networks and have the volumes.
-    let networks = service.networks.iter().map(|name| format!("network:{name}"));
-    for thing in networks.chain(service.volumes.iter().map(|name| format!("volume:{name}"))) {
-        chain.wait_for(&thing);
-    }
+    places(service).iter().for_each(|place| chain.wait_for(place));
     chain.add(
         Action::AppCreate { app: name.clone() },
         "new",
@@ -228,6 +230,7 @@ fn update(
     }
     let at = inputs.at(&service.name);
     let mut chain = builder.chain(&service.name, &at);
+    places(service).iter().for_each(|place| chain.wait_for(place));
     if !matches!(rollout, Rollout::Nothing) && observed.deployed() {
         let release = Box::new(inputs.release(app, observed));
         let mut undo = inputs.files_back(service);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dokku_compose::observe::{Observed, ObservedApp};
 use dokku_compose::plan::{Action, Op, Plan};
 
 use crate::server::Server;
@@ -23,11 +24,26 @@ pub(crate) fn leads_back(case: &str, before: &Server, plan: &Plan) {
         let mut server = before.clone();
         plan.ops[..count].iter().for_each(|op| server.apply(&op.action));
         for id in oldest_first(&plan.ops[..count]) {
-            plan.ops[id].undo.iter().for_each(|action| server.apply(action));
+            for action in &plan.ops[id].undo {
+                let users = users_of_this_run(&before.observed, &server.observed, action);
+                assert!(users.is_empty(), "{case}: {action:?} goes before its users: {users:?}");
+                server.apply(action);
+            }
         }
         same(&format!("{case}: stopped after [{}], undone out of order", count - 1), &start, &server.state());
     }
     each(case, before, plan);
+}
+
+/// Apps that have been given a network or volume since `before` and still have it when it is to be removed.
+fn users_of_this_run<'a>(before: &Observed, now: &'a Observed, action: &Action) -> Vec<&'a String> {
+    let uses = |app: &ObservedApp| match action {
+        Action::NetworkRemove { name } => app.properties.get("network.initial-network") == Some(name),
+        Action::VolumeRemove { name } => app.mounts.iter().any(|mount| mount.source == *name),
+        _ => false,
+    };
+    let new = |(name, app): &(&String, &ObservedApp)| uses(app) && !before.apps.get(*name).is_some_and(uses);
+    now.apps.iter().filter(new).map(|(name, _)| name).collect()
 }
 
 /// Operations by their number, each after all that need it.
